@@ -1,0 +1,310 @@
+"""The contract between the platform and a cloud provider.
+
+A driver is a class that satisfies :class:`Cloud`. It imports no Django and no model: frozen
+dataclasses go in and come out. Every method looks at what is there, does the next missing thing
+in a few seconds at most, and says how far it got; calling it again, from another process, or
+after a crash at any instruction, ends in the same state (level-triggered, idempotent).
+
+Names and tags of everything a driver makes are derived from uuids, so "create" first finds.
+Each create is announced to the :class:`ResourceLedger` before the call and recorded after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+
+class CloudError(Exception):
+    """A provider refused or failed, told in a sentence that a user may read.
+
+    ``code`` is a short CamelCase reason ("Capacity", "SourceNotFound"); ``retryable`` says that
+    the same step may be tried again later without anybody changing anything.
+    """
+
+    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+
+
+class Level(StrEnum):
+    """Which life a recorded resource shares (F087)."""
+
+    WORKSPACE = "workspace"
+    CLUSTER = "cluster"
+
+
+class ResourceLedger(Protocol):
+    """Where a driver writes down what it makes, before and after it makes it.
+
+    ``announce`` is idempotent per (kind, name) and raises if the calling operation has been
+    superseded, so a stale step can start nothing new.
+    """
+
+    def announce(self, kind: str, name: str, *, level: Level) -> None: ...
+
+    def record(self, kind: str, name: str, *, provider_id: str) -> None: ...
+
+    def removed(self, kind: str, name: str) -> None:
+        """The removal was asked for and the provider accepted it."""
+
+    def confirm_gone(self, kind: str, name: str) -> None:
+        """A fresh listing no longer shows it."""
+
+    def open_resources(self) -> Sequence[tuple[str, str]]:
+        """(kind, name) of everything announced and not confirmed gone, newest first."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a validation checklist: green, or what to do."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Region:
+    name: str
+    label: str
+
+
+@dataclass(frozen=True)
+class InstanceType:
+    """``cores`` are physical cores, what F150 counts; ``vcpus`` may be twice that."""
+
+    name: str
+    vcpus: int
+    cores: int
+    memory_mib: int
+    has_efa: bool = False
+
+    @property
+    def label(self) -> str:
+        """The option text of V24: "c6a.large, Cores: 1 Memory: 4 GiB"."""
+        gib = self.memory_mib / 1024
+        return f"{self.name}, Cores: {self.cores} Memory: {gib:.3g} GiB"
+
+
+@dataclass(frozen=True)
+class BodoVersion:
+    """``is_installed``: ready to use without a download."""
+
+    version: str
+    is_installed: bool = False
+
+
+@dataclass(frozen=True)
+class WorkspaceSpec:
+    uuid: UUID
+    region: str
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    uuid: UUID
+    workspace: WorkspaceSpec
+    instance_type: InstanceType
+    node_count: int
+    bodo_version: str
+
+    @property
+    def core_count(self) -> int:
+        """TOTAL_CORE_COUNT of the documents: one MPI rank per physical core (F150)."""
+        return self.instance_type.cores * self.node_count
+
+
+@dataclass(frozen=True)
+class Node:
+    """A cluster node. ``name`` is what ``hostname`` prints there; ``address`` is its IP."""
+
+    ordinal: int
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a removal or a workspace deployment got; ``percent`` is 0 to 100."""
+
+    is_done: bool
+    percent: int
+    message: str
+    phase: str = ""
+
+
+class ClusterPhase(StrEnum):
+    ABSENT = "absent"
+    RUNTIME = "runtime"  # software of the chosen Bodo version is being installed
+    NODES = "nodes"  # machines are being started
+    ENGINES = "engines"  # MPI and the parallel engines come up
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """What a look at the cluster shows now.
+
+    ``nodes`` are filled as soon as they are known. READY means: every node answered and
+    ``mpiexec hostname`` printed ``core_count`` lines with one unique name per node (F116, F149).
+    ``last_seen_at`` is the last sign of life in epoch seconds, for a cluster found FAILED.
+    """
+
+    phase: ClusterPhase
+    percent: int = 0
+    message: str = ""
+    nodes: tuple[Node, ...] = ()
+    error: CloudError | None = None
+    last_seen_at: float | None = None
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """``reference``: branch, tag or full commit; empty means the default branch."""
+
+    url: str
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class CommandSpec:
+    """One run of ``mpiexec -n <CORE_COUNT> python <argv...>`` on a cluster (F162).
+
+    ``argv`` goes after ``python`` as it is, never through a shell. The working directory is the
+    clone of ``source``. ``environment`` may hold secrets: it never reaches argv or a log.
+    ``secret_values`` are masked in the log.
+    """
+
+    uuid: UUID
+    cluster: ClusterSpec
+    argv: tuple[str, ...]
+    source: GitSource | None
+    timeout_seconds: int
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class CommandState(StrEnum):
+    ABSENT = "absent"
+    STARTING = "starting"  # accepted; the source is being fetched
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True)
+class CommandStatus:
+    """``reason`` of an EXITED command: "" for exit code 0, else one of SourceNotFound,
+    SourceAuth, BadReference, NoSuchScript, NonZeroExitCode, Timeout, Cancelled, NodeLost, Lost.
+    Times are epoch seconds; ``message`` is one sentence for the user.
+    """
+
+    state: CommandState
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    source_commit: str = ""
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """Whole lines from byte ``offset`` on; ask again from ``next_offset``.
+
+    ``is_complete``: the writer is gone and ``next_offset`` is the end.
+    """
+
+    lines: tuple[LogLine, ...]
+    offset: int
+    next_offset: int
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """``rank`` is None for lines of the platform itself (fetch, launcher, end).
+
+    ``stream`` is "stdout", "stderr" or "platform"; ``at`` is in epoch seconds.
+    """
+
+    at: float
+    rank: int | None
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True)
+class RemoteResource:
+    """Something of ours that a fresh listing of the provider shows."""
+
+    kind: str
+    name: str
+    provider_id: str
+    workspace: UUID | None
+    cluster: UUID | None
+
+
+class Cloud(Protocol):
+    """What the platform asks of a provider. No method takes longer than a few seconds."""
+
+    def validate(self) -> list[Check]: ...
+
+    def notices(self) -> list[str]:
+        """Sentences for the cluster pages about what this provider cannot do here."""
+
+    def regions(self) -> list[Region]: ...
+
+    def instance_types(self, region: str) -> list[InstanceType]: ...
+
+    def bodo_versions(self, region: str) -> list[BodoVersion]:
+        """Newest first, at most the configured number (F103). Answers from a cache."""
+
+    def refresh(self) -> None:
+        """Renew what the two lists above answer from. May take seconds: workers only."""
+
+    def check_capacity(self, instance_type: InstanceType, node_count: int) -> None:
+        """Raise CloudError("Capacity", …) when that many nodes can not be had now."""
+
+    def ensure_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress: ...
+
+    def remove_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress: ...
+
+    def ensure_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> ClusterStatus: ...
+
+    def observe_clusters(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
+        """One look at many clusters; reads only."""
+
+    def stop_cluster(self, spec: ClusterSpec) -> Progress:
+        """End the nodes' processes and keep everything else; used before a fresh start."""
+
+    def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
+        """Done only when a fresh listing shows no process and no folder of it (F088)."""
+
+    def hostfile_path(self, spec: ClusterSpec) -> str:
+        """What the user types after ``mpiexec -f`` on this provider (F148, K19)."""
+
+    def shell_setup(self, spec: ClusterSpec) -> list[str]:
+        """Shell lines a person runs first so that the documented commands work here."""
+
+    def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
+        """Start it unless it was ever started; say where it stands."""
+
+    def observe_command(self, spec: CommandSpec) -> CommandStatus: ...
+
+    def cancel_command(self, spec: CommandSpec, *, reason: str) -> CommandStatus:
+        """Ask it to end; call again until EXITED or ABSENT. Leaves no process."""
+
+    def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
+        """The log outlives the node and the cluster."""
+
+    def inventory(self) -> list[RemoteResource]:
+        """Everything that carries our tags, from a fresh listing."""
+
+
+CloudFactory = Any  # a class taking the configuration's settings mapping; see registry.py

@@ -1,0 +1,52 @@
+"""The steps that deploy a workspace and take it away again."""
+
+from __future__ import annotations
+
+from workspaces import services
+from workspaces.models import Operation, Workspace
+from workspaces.operations.registry import Done, Outcome, Step, Wait, handles
+from workspaces.services.workspaces import workspace_spec
+
+
+def _workspace(step: Step) -> Workspace:
+    rows = Workspace.objects.select_related("cloud_configuration", "organization")
+    return rows.get(uuid=step.operation.target_uuid)
+
+
+def _failed(operation: Operation) -> None:
+    services.workspace_mark_failed(
+        workspace_uuid=operation.target_uuid, reason=operation.error_message
+    )
+
+
+def undo_workspace(step: Step) -> Outcome:
+    """Take away what a failed deployment left; the workspace stays, FAILED, to retry or remove."""
+    workspace = _workspace(step)
+    cloud = services.cloud_of(workspace.cloud_configuration)
+    progress = cloud.remove_workspace(workspace_spec(workspace), step.ledger)
+    if not progress.is_done:
+        return Wait(0.5, progress.percent, progress.message)
+    return Done(progress.message)
+
+
+@handles("workspace.create", undo=undo_workspace, on_failure=_failed)
+def create_workspace(step: Step) -> Outcome:
+    workspace = _workspace(step)
+    services.workspace_mark_deploying(workspace=workspace)
+    cloud = services.cloud_of(workspace.cloud_configuration)
+    progress = cloud.ensure_workspace(workspace_spec(workspace), step.ledger)
+    if not progress.is_done:
+        return Wait(0.5, progress.percent, progress.message, progress.phase)
+    services.workspace_mark_ready(workspace=workspace)
+    return Done(progress.message)
+
+
+@handles("workspace.remove", on_failure=_failed)
+def remove_workspace(step: Step) -> Outcome:
+    workspace = _workspace(step)
+    cloud = services.cloud_of(workspace.cloud_configuration)
+    progress = cloud.remove_workspace(workspace_spec(workspace), step.ledger)
+    if not progress.is_done:
+        return Wait(0.5, progress.percent, progress.message, progress.phase)
+    services.workspace_mark_terminated(workspace=workspace)
+    return Done(progress.message)

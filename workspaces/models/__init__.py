@@ -1,0 +1,26 @@
+"""Everything that an organization owns, and the operations that work on it."""
+
+from workspaces.models.clouds import CloudConfiguration, CloudResource
+from workspaces.models.operations import (
+    ControllerLease,
+    Operation,
+    OperationEvent,
+    PeriodicDuty,
+)
+from workspaces.models.organizations import Organization, OrganizationMembership
+from workspaces.models.timeline import TimelineEntry
+from workspaces.models.workspaces import Workspace, WorkspaceMembership
+
+__all__ = [
+    "CloudConfiguration",
+    "CloudResource",
+    "ControllerLease",
+    "Operation",
+    "OperationEvent",
+    "Organization",
+    "OrganizationMembership",
+    "PeriodicDuty",
+    "TimelineEntry",
+    "Workspace",
+    "WorkspaceMembership",
+]

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from workspaces.clouds.base import WorkspaceSpec
+from workspaces.guards import spending_check
+from workspaces.models import (
+    CloudConfiguration,
+    CloudResource,
+    Operation,
+    Organization,
+    Workspace,
+    WorkspaceMembership,
+)
+from workspaces.operations.lifecycle import Actor, operation_start
+from workspaces.services.timeline import timeline_record
+
+Status = Workspace.Status
+
+
+class WorkspaceInUse(Exception):  # noqa: N818 - an expected refusal
+    """Clusters still live in it; the text names them."""
+
+
+def workspace_spec(workspace: Workspace) -> WorkspaceSpec:
+    return WorkspaceSpec(uuid=workspace.uuid, region=workspace.region)
+
+
+@transaction.atomic
+def workspace_create(
+    *,
+    organization: Organization,
+    name: str,
+    cloud_configuration: CloudConfiguration,
+    region: str,
+    actor: Actor,
+) -> Workspace:
+    """The creator becomes its Admin. Raises IntegrityError when a live one has the name."""
+    workspace = Workspace.objects.create(
+        organization=organization,
+        name=name,
+        cloud_configuration=cloud_configuration,
+        region=region,
+        created_by=actor.user,
+    )
+    if actor.user:
+        WorkspaceMembership.objects.create(
+            workspace=workspace, user=actor.user, role=WorkspaceMembership.Role.ADMIN
+        )
+    _note(workspace, actor, "workspace.create", after={"name": name, "region": region})
+    _start(workspace, "workspace.create", actor)
+    return workspace
+
+
+@transaction.atomic
+def workspace_retry(*, workspace: Workspace, actor: Actor) -> Operation:
+    """Deploy a FAILED workspace again. Raises OperationConflict in any other state."""
+    spending_check(workspace=workspace, actor=actor)
+    operation = _start(workspace, "workspace.create", actor)
+    _move(workspace, (Status.FAILED,), Status.NEW)
+    _note(workspace, actor, "workspace.retry")
+    return operation
+
+
+@transaction.atomic
+def workspace_remove(*, workspace: Workspace, actor: Actor) -> Operation:
+    """Legal in every state but while clusters live in it; overtakes a running deployment."""
+    live = _live_dependants(workspace)
+    if live:
+        raise WorkspaceInUse(
+            f"Remove what still lives in {workspace.name} first: {', '.join(live)}."
+        )
+    before = workspace.status
+    _move(workspace, tuple(Status), Status.TERMINATING)
+    _note(workspace, actor, "workspace.remove", before={"status": before})
+    return _start(workspace, "workspace.remove", actor, overtake=True)
+
+
+def _live_dependants(workspace: Workspace) -> list[str]:
+    """Kinds and names of cluster-level resources that may exist, without knowing clusters."""
+    rows = CloudResource.objects.open().filter(
+        workspace=workspace, level=CloudResource.Level.CLUSTER
+    )
+    open_operations = (
+        Operation.objects.unsettled()
+        .filter(workspace=workspace)
+        .exclude(target_uuid=workspace.uuid)
+        .values_list("kind", flat=True)
+    )
+    names = [f"{row.kind} {row.name}" for row in rows[:5]]
+    return names + [f"{kind} in progress" for kind in open_operations[:5]]
+
+
+def workspace_mark_deploying(*, workspace: Workspace) -> None:
+    _move(workspace, (Status.NEW,), Status.INPROGRESS)
+
+
+def workspace_mark_ready(*, workspace: Workspace) -> None:
+    _move(workspace, (Status.NEW, Status.INPROGRESS), Status.READY)
+
+
+def workspace_mark_failed(*, workspace_uuid: UUID, reason: str) -> None:
+    Workspace.objects.filter(uuid=workspace_uuid).exclude(status=Status.TERMINATED).update(
+        status=Status.FAILED, status_reason=reason
+    )
+
+
+def workspace_mark_terminated(*, workspace: Workspace) -> None:
+    Workspace.objects.filter(pk=workspace.pk, status=Status.TERMINATING).update(
+        status=Status.TERMINATED, terminated_at=timezone.now()
+    )
+
+
+def _move(workspace: Workspace, before: tuple[str, ...], after: str) -> bool:
+    moved = Workspace.objects.filter(pk=workspace.pk, status__in=before).update(
+        status=after, status_reason=""
+    )
+    workspace.refresh_from_db(fields=["status", "status_reason"])
+    return bool(moved)
+
+
+def _start(workspace: Workspace, kind: str, actor: Actor, *, overtake: bool = False) -> Operation:
+    return operation_start(
+        kind=kind,
+        target_uuid=workspace.uuid,
+        organization=workspace.organization,
+        workspace=workspace,
+        actor=actor,
+        overtake=overtake,
+    )
+
+
+def _note(
+    workspace: Workspace,
+    actor: Actor,
+    action: str,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
+) -> None:
+    timeline_record(
+        organization=workspace.organization,
+        workspace=workspace,
+        actor=actor,
+        action=action,
+        target_uuid=workspace.uuid,
+        target_name=workspace.name,
+        before=before,
+        after=after,
+    )
