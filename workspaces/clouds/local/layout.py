@@ -1,0 +1,82 @@
+"""Where everything of the Local cloud lies below its state folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Layout:
+    root: Path
+
+    def create(self) -> None:
+        for folder in (self.root, self.runtimes, self.runs, self.workspaces, self.clusters, self.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def runtimes(self) -> Path:
+        return self.root / "runtimes"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def workspaces(self) -> Path:
+        return self.root / "workspaces"
+
+    @property
+    def clusters(self) -> Path:
+        return self.root / "clusters"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def lock(self) -> Path:
+        """Held for the short decisions that must not race: places, starts, removals."""
+        return self.root / "lock"
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "versions.json"
+
+    def run(self, name: str) -> Path:
+        return self.runs / name
+
+    def workspace(self, uuid: UUID) -> Path:
+        return self.workspaces / str(uuid)
+
+    def shared(self, workspace: UUID) -> Path:
+        return self.workspace(workspace) / "shared"
+
+    def cluster(self, uuid: UUID) -> Path:
+        return self.clusters / str(uuid)
+
+    def hostfile(self, workspace: UUID, cluster: UUID) -> Path:
+        return self.shared(workspace) / f".hostfile-{cluster}"
+
+    def log(self, command: UUID) -> Path:
+        return self.logs / f"{command}.log"
+
+    def command_state(self, command: UUID) -> Path:
+        """Beside the log, because both outlive the run folder."""
+        return self.logs / f"{command}.json"
+
+
+def delete_tree(path: Path) -> None:
+    """Also through folders that users' code made unreadable. Missing is fine."""
+    shutil.rmtree(path, ignore_errors=True)
+    if not path.exists():
+        return
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                Path(folder, name).chmod(0o700, follow_symlinks=False)
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,16 @@
+"""``python -I -S <this file> <run dir>``: the process that looks after one run.
+
+Started by path without site-packages, so that it needs nothing but the standard library and
+starts in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
+
+from workspaces.clouds.local.shim.start import main  # noqa: E402 - needs the path above
+
+main(Path(sys.argv[1]))

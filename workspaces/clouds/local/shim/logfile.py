@@ -1,0 +1,118 @@
+"""The log of a run: one record per line, ``<epoch.millis> TAB <rank or -> TAB <o|e|p> TAB <text>``.
+
+Text is kept byte for byte. A line longer than LIMIT is cut into several records, so that memory
+stays flat whatever a program prints. Whoever reads by byte offset and takes whole records only
+sees each line exactly once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from workspaces.clouds.base import LogLine
+
+LIMIT = 64 * 1024
+RECORD_LIMIT = LIMIT + 64
+STREAMS = {"o": "stdout", "e": "stderr", "p": "platform"}
+MASK = b"********"
+
+
+class LineCutter:
+    """Cuts the bytes of one stream into lines, and masks secrets before a cut can split one."""
+
+    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
+        self._secrets = sorted({s for s in secrets if len(s) > 3}, key=len, reverse=True)
+        self._margin = len(self._secrets[0]) - 1 if self._secrets else 0
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        *lines, rest = (self._rest + data).split(b"\n")
+        found = [piece for line in lines for piece in self._pieces(self._masked(line))]
+        rest = self._masked(rest)
+        while len(rest) > LIMIT + self._margin:
+            cut = whole_characters(rest, LIMIT)
+            found.append(rest[:cut])
+            rest = rest[cut:]
+        self._rest = rest
+        return found
+
+    def finish(self) -> list[bytes]:
+        """The last line, when the program did not end it."""
+        rest, self._rest = self._masked(self._rest), b""
+        return list(self._pieces(rest)) if rest else []
+
+    def _masked(self, line: bytes) -> bytes:
+        for secret in self._secrets:
+            line = line.replace(secret, MASK)
+        return line
+
+    @staticmethod
+    def _pieces(line: bytes) -> Iterator[bytes]:
+        while len(line) > LIMIT:
+            cut = whole_characters(line, LIMIT)
+            yield line[:cut]
+            line = line[cut:]
+        yield line
+
+
+def whole_characters(line: bytes, cut: int) -> int:
+    """The nearest place at or before ``cut`` that does not split a UTF-8 character."""
+    for back in range(4):
+        if line[cut - back] & 0xC0 != 0x80:
+            return cut - back
+    return cut
+
+
+class LogWriter:
+    """Appends records; each call reaches the file at once, as whole records."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o600)
+
+    def write(self, rank: int | None, stream: str, lines: Iterable[bytes]) -> None:
+        head = f"{time.time():.3f}\t{'-' if rank is None else rank}\t{stream}\t".encode()
+        data = b"".join(head + line + b"\n" for line in lines)
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def platform(self, text: str) -> None:
+        cutter = LineCutter()
+        lines = cutter.feed(text.encode(errors="replace"))
+        self.write(None, "p", lines + cutter.finish())
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def read_records(path: Path, offset: int, max_bytes: int) -> tuple[bytes, int]:
+    """Whole records from ``offset`` on, at least one if there is one, and the file's size."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(offset)
+            data = file.read(max(max_bytes, 1))
+            if b"\n" not in data:
+                data += file.read(RECORD_LIMIT)
+                data = data[: data.find(b"\n") + 1]
+    except FileNotFoundError:
+        return b"", 0
+    return data[: data.rfind(b"\n") + 1], size
+
+
+def parse_record(record: bytes) -> LogLine | None:
+    """None for what is no record (an offset in the middle, a torn last write)."""
+    try:
+        at, rank, stream, text = record.split(b"\t", 3)
+        return LogLine(
+            at=float(at),
+            rank=None if rank == b"-" else int(rank),
+            stream=STREAMS[stream.decode()],
+            text=text.decode(errors="replace").replace("\0", "�"),
+        )
+    except (ValueError, KeyError):
+        return None

@@ -1,0 +1,46 @@
+"""How a shim comes to life: detached, alone on its run, parent of every orphan below it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from workspaces.clouds.local.shim.runner import Runner
+from workspaces.clouds.local.shim.state import RunState, Spec, lock_file
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def main(run_dir: Path) -> None:
+    """Secrets come as JSON on stdin, stage name to environment, and stay in memory."""
+    secrets: dict[str, dict[str, str]] = json.load(sys.stdin)
+    if os.fork():  # the starter waits for this first process only: no zombie stays behind
+        os._exit(0)
+    _detach()
+    if not (run_dir / "spec.json").is_file():
+        return  # removed before we came to life
+    spec = Spec.read(run_dir / "spec.json")
+    with lock_file(run_dir / "lock", seconds=2) as is_ours:
+        if is_ours and not _was_started(spec):
+            Runner(run_dir, spec, secrets).run()
+
+
+def _was_started(spec: Spec) -> bool:
+    """A run happens once: a state of any kind was written by a shim before us."""
+    return RunState.read(Path(spec.state)) is not None
+
+
+def _detach() -> None:
+    devnull = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(devnull, fd)
+    os.chdir("/")
+    os.umask(0o077)
+    # Workers of a queue ignore SIGINT, and the children would inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
