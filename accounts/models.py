@@ -19,14 +19,18 @@ class UserQuerySet(models.QuerySet["User"]):
         Exactly that many days ago is not yet dormant.
         """
         cutoff = now - timedelta(days=settings.DORMANT_DAYS)
-        return self.filter(locked_at=None).annotate(
-            # without Coalesce, SQLite's MAX of a NULL is NULL and PostgreSQL's GREATEST is not
-            last_seen=Greatest(
-                Coalesce("last_login", "date_joined"),
-                Coalesce("activated_at", "date_joined"),
-                Coalesce("unlocked_at", "date_joined"),
+        return (
+            self.filter(locked_at=None)
+            .annotate(
+                # without Coalesce, SQLite's MAX of a NULL is NULL and PostgreSQL's GREATEST is not
+                last_seen=Greatest(
+                    Coalesce("last_login", "date_joined"),
+                    Coalesce("activated_at", "date_joined"),
+                    Coalesce("unlocked_at", "date_joined"),
+                )
             )
-        ).filter(last_seen__lt=cutoff)
+            .filter(last_seen__lt=cutoff)
+        )
 
 
 class UserManager(BaseUserManager["User"]):
@@ -76,8 +80,6 @@ class User(AbstractUser):
     def is_dormant(self, now: datetime) -> bool:
         """More than DORMANT_DAYS since the last login, activation or unlocking (F010)."""
         seen = max(
-            filter(
-                None, (self.last_login, self.activated_at, self.unlocked_at, self.date_joined)
-            )
+            filter(None, (self.last_login, self.activated_at, self.unlocked_at, self.date_joined))
         )
         return now - seen > timedelta(days=settings.DORMANT_DAYS)

@@ -64,10 +64,11 @@ def secret(name: str, *, fallback_file: Path | None) -> str:
 
 def _made_once(path: Path) -> str:
     """The secret in ``path``; of two processes that start at once, one makes it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        return path.read_text(encoding="utf-8").strip()
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-        file.write(base64.urlsafe_b64encode(secrets.token_bytes(FIELD_KEY_BYTES)).decode())
+    draft.touch(mode=0o600)
+    draft.write_text(base64.urlsafe_b64encode(secrets.token_bytes(FIELD_KEY_BYTES)).decode())
     try:
         os.link(draft, path)
     except FileExistsError:

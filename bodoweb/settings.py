@@ -121,7 +121,7 @@ USE_I18N = True
 
 _database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'bodoweb.sqlite3'}"
 try:
-    DATABASES = {"default": env.db_url_config(_database_url)}
+    DATABASES = {"default": Env.db_url_config(_database_url)}
 except (KeyError, ValueError) as error:
     raise ImproperlyConfigured(
         "DATABASE_URL must look like postgres://user:password@host:5432/name or sqlite:///path."
@@ -220,7 +220,7 @@ MAILBOX_DIR = DATA_DIR / "mailbox"
 _email_url = os.environ.get("EMAIL_URL", "").strip()
 if _email_url:
     try:
-        vars().update(env.email_url_config(_email_url))
+        vars().update(Env.email_url_config(_email_url))
     except (KeyError, ValueError) as error:
         raise ImproperlyConfigured(
             "EMAIL_URL must look like smtp+tls://user:password@host:587."
@@ -245,6 +245,7 @@ CLOUD_SETTINGS = {
 }
 PROVIDERS = ["local"] if LOCAL_CLOUD else []
 SPENDING_GUARDS: list[str] = []  # dotted paths, asked before anything that costs
+WORKSPACE_TENANTS = ["clusters.services.living_cluster_names"]
 PERIODIC_DUTIES = {  # dotted path: seconds between two runs
     "accounts.tasks.lock_dormant_users": 24 * 3600,
     "clusters.tasks.check_clusters": 5,

@@ -1,4 +1,4 @@
-"""What is asked before anything that costs. Higher floors name their guards in the settings."""
+"""What a lower floor must ask a higher one, by dotted path, so that imports still go down only."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def spending_check(*, workspace: Workspace, actor: Actor) -> None:
     """Raises SpendingRefused when one of ``settings.SPENDING_GUARDS`` says no."""
     for path in settings.SPENDING_GUARDS:
         import_string(path)(workspace=workspace, actor=actor)
+
+
+def names_living_in(workspace: Workspace) -> list[str]:
+    """What ``settings.WORKSPACE_TENANTS`` say would be lost with the workspace (F092, F094)."""
+    return [name for path in settings.WORKSPACE_TENANTS for name in import_string(path)(workspace)]

@@ -40,7 +40,7 @@ class Operation(models.Model):
 
     class Source(models.TextChoices):
         USER = "user", "User"
-        TOKEN = "token", "API token"  # noqa: S105 - a kind of asker, not a secret
+        TOKEN = "token", "API token"
         TIMER = "timer", "Timer"
         BUDGET = "budget", "Budget"
         DRIFT = "drift", "Platform check"

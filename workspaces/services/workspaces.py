@@ -6,10 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from workspaces.clouds.base import WorkspaceSpec
-from workspaces.guards import spending_check
+from workspaces.guards import names_living_in, spending_check
 from workspaces.models import (
     CloudConfiguration,
-    CloudResource,
     Operation,
     Organization,
     Workspace,
@@ -68,30 +67,14 @@ def workspace_retry(*, workspace: Workspace, actor: Actor) -> Operation:
 @transaction.atomic
 def workspace_remove(*, workspace: Workspace, actor: Actor) -> Operation:
     """Legal in every state but while clusters live in it; overtakes a running deployment."""
-    live = _live_dependants(workspace)
-    if live:
+    if living := names_living_in(workspace):
         raise WorkspaceInUse(
-            f"Remove what still lives in {workspace.name} first: {', '.join(live)}."
+            f"Remove what still lives in {workspace.name} first: {', '.join(living)}."
         )
     before = workspace.status
     _move(workspace, tuple(Status), Status.TERMINATING)
     _note(workspace, actor, "workspace.remove", before={"status": before})
     return _start(workspace, "workspace.remove", actor, overtake=True)
-
-
-def _live_dependants(workspace: Workspace) -> list[str]:
-    """Kinds and names of cluster-level resources that may exist, without knowing clusters."""
-    rows = CloudResource.objects.open().filter(
-        workspace=workspace, level=CloudResource.Level.CLUSTER
-    )
-    open_operations = (
-        Operation.objects.unsettled()
-        .filter(workspace=workspace)
-        .exclude(target_uuid=workspace.uuid)
-        .values_list("kind", flat=True)
-    )
-    names = [f"{row.kind} {row.name}" for row in rows[:5]]
-    return names + [f"{kind} in progress" for kind in open_operations[:5]]
 
 
 def workspace_mark_deploying(*, workspace: Workspace) -> None:

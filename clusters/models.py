@@ -1,0 +1,193 @@
+"""Clusters, who holds them, and when they were usable."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+
+from workspaces.models import Operation, Organization, Workspace
+
+
+class ClusterQuerySet(models.QuerySet["Cluster"]):
+    def live(self) -> ClusterQuerySet:
+        return self.exclude(state=Cluster.State.TERMINATED)
+
+    def running(self) -> ClusterQuerySet:
+        return self.filter(state=Cluster.State.RUNNING)
+
+    def free(self, now: datetime) -> ClusterQuerySet:
+        """Usable, and bound to no notebook and no job (F157)."""
+        held = ClusterLease.objects.held(now).values("cluster")
+        return self.running().filter(is_dedicated=False).exclude(pk__in=held)
+
+    def with_latest_operation(self) -> ClusterQuerySet:
+        """Adds ``operation_status``: the STATUS badge is the newest task's (K2)."""
+        newest = Operation.objects.filter(target_uuid=models.OuterRef("uuid"))
+        newest = newest.order_by("-created_at", "-pk")
+        return self.annotate(
+            operation_status=models.Subquery(newest.values("status")[:1]),
+            operation_percent=models.Subquery(newest.values("percent")[:1]),
+            operation_message=models.Subquery(newest.values("message")[:1]),
+        )
+
+
+class Cluster(models.Model):
+    class State(models.TextChoices):
+        """The life cycle of the public SDK (G003)."""
+
+        NEW = "NEW", "NEW"
+        INPROGRESS = "INPROGRESS", "INPROGRESS"
+        PAUSING = "PAUSING", "PAUSING"
+        PAUSED = "PAUSED", "PAUSED"
+        STOPPING = "STOPPING", "STOPPING"
+        STOPPED = "STOPPED", "STOPPED"
+        INITIALIZING = "INITIALIZING", "INITIALIZING"
+        RUNNING = "RUNNING", "RUNNING"
+        FAILED = "FAILED", "FAILED"
+        TERMINATED = "TERMINATED", "TERMINATED"
+
+    UNSETTLED = (State.NEW, State.INPROGRESS, State.PAUSING, State.STOPPING, State.INITIALIZING)
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="clusters")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    name = models.CharField("Cluster name", max_length=80)
+    description = models.CharField("Cluster description", max_length=500, blank=True)
+    instance_type = models.CharField("Instance type", max_length=60)
+    vcpus_per_node = models.PositiveIntegerField()
+    cores_per_node = models.PositiveIntegerField()
+    memory_mib_per_node = models.PositiveIntegerField()
+    has_efa = models.BooleanField(default=False)
+    node_count = models.PositiveIntegerField("Number of Instances")
+    bodo_version = models.CharField("Bodo Version", max_length=40)
+    is_dedicated = models.BooleanField(default=False)  # made for one job, removed with it (F159)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.NEW)
+    state_reason = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    ready_at = models.DateTimeField(null=True, blank=True)
+    removal_requested_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ClusterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "workspace",
+                Lower("name"),
+                condition=~models.Q(state="TERMINATED"),
+                name="cluster_name_unique_among_live",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(node_count__gte=1), name="cluster_has_a_node"
+            ),
+        ]
+        indexes = [models.Index(fields=["workspace", "-created_at"], name="cluster_by_workspace")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def core_count(self) -> int:
+        """TOTAL_CORE_COUNT: one MPI rank per physical core (F150)."""
+        return self.cores_per_node * self.node_count
+
+    @property
+    def is_unsettled(self) -> bool:
+        return self.state in self.UNSETTLED
+
+    @property
+    def is_removable(self) -> bool:
+        return self.state != self.State.TERMINATED and self.removal_requested_at is None
+
+
+class ClusterNode(models.Model):
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="nodes")
+    ordinal = models.PositiveIntegerField()
+    name = models.CharField(max_length=120)
+    address = models.CharField(max_length=60)
+
+    class Meta:
+        ordering = ["ordinal"]
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "ordinal"], name="cluster_node_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
+
+
+class ClusterLeaseQuerySet(models.QuerySet["ClusterLease"]):
+    def held(self, now: datetime) -> ClusterLeaseQuerySet:
+        return self.filter(expires_at__gt=now)
+
+
+class ClusterLease(models.Model):
+    """Somebody uses the cluster. "Free" and "idle" ask for these and never for jobs."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="leases")
+    holder_kind = models.CharField(max_length=20)
+    holder_uuid = models.UUIDField()
+    is_exclusive = models.BooleanField(default=True)
+    taken_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    objects = ClusterLeaseQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster"],
+                condition=models.Q(is_exclusive=True),
+                name="cluster_lease_one_exclusive",
+            ),
+            models.UniqueConstraint(
+                fields=["cluster", "holder_uuid"], name="cluster_lease_one_per_holder"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.holder_kind} {self.holder_uuid}"
+
+
+class UsageInterval(models.Model):
+    """One usable stretch of a cluster: what is billed (K4). Never deleted.
+
+    Opens when the cluster is ready and closes at the request to end it, or at the last sign of
+    life of one found dead.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="usage_intervals")
+    provider = models.CharField(max_length=10)
+    instance_type = models.CharField(max_length=60)
+    node_count = models.PositiveIntegerField()
+    end_reason = models.CharField(max_length=40, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["started_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster"],
+                condition=models.Q(ended_at=None),
+                name="usage_interval_one_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ended_at=None) | models.Q(ended_at__gte=models.F("started_at")),
+                name="usage_interval_forward",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cluster_id}: {self.started_at} to {self.ended_at}"

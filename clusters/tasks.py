@@ -1,0 +1,37 @@
+"""What the queue may run by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from django.utils import timezone
+
+from clusters.models import Cluster
+from clusters.services import cluster_mark_lost
+from workspaces.clouds.base import ClusterPhase
+from workspaces.models import CloudConfiguration
+from workspaces.services import cloud_of
+
+
+def check_clusters() -> None:
+    """Look once at all running clusters of each cloud configuration; settle those found dead."""
+    by_cloud: dict[CloudConfiguration, list[Cluster]] = defaultdict(list)
+    running = Cluster.objects.running().select_related(
+        "workspace__organization", "workspace__cloud_configuration"
+    )
+    for cluster in running:
+        by_cloud[cluster.workspace.cloud_configuration].append(cluster)
+    for configuration, clusters in by_cloud.items():
+        seen = cloud_of(configuration).observe_clusters([cluster.uuid for cluster in clusters])
+        for cluster in clusters:
+            status = seen.get(cluster.uuid)
+            if status is None or status.phase in (ClusterPhase.ABSENT, ClusterPhase.FAILED):
+                _settle(cluster, status.message if status else "", status)
+
+
+def _settle(cluster: Cluster, message: str, status: object) -> None:
+    last_seen = getattr(status, "last_seen_at", None)
+    at = datetime.fromtimestamp(last_seen, UTC) if last_seen else timezone.now()
+    reason = message or "Its machines are gone."
+    cluster_mark_lost(cluster=cluster, last_seen_at=at, reason=reason)
