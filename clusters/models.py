@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
-from workspaces.models import Operation, Organization, Workspace
+from workspaces.models import Organization, Workspace
+from workspaces.models.operations import latest_operation_columns
 
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):
@@ -25,14 +26,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         return self.running().filter(is_dedicated=False).exclude(pk__in=held)
 
     def with_latest_operation(self) -> ClusterQuerySet:
-        """Adds ``operation_status``: the STATUS badge is the newest task's (K2)."""
-        newest = Operation.objects.filter(target_uuid=models.OuterRef("uuid"))
-        newest = newest.order_by("-created_at", "-pk")
-        return self.annotate(
-            operation_status=models.Subquery(newest.values("status")[:1]),
-            operation_percent=models.Subquery(newest.values("percent")[:1]),
-            operation_message=models.Subquery(newest.values("message")[:1]),
-        )
+        return self.annotate(**latest_operation_columns())
 
 
 class Cluster(models.Model):

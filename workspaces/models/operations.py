@@ -28,6 +28,16 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         )
 
 
+def latest_operation_columns() -> dict[str, models.Subquery]:
+    """Annotations for a list of targets: the STATUS badge is the newest task's (K2)."""
+    newest = Operation.objects.filter(target_uuid=models.OuterRef("uuid"))
+    newest = newest.order_by("-created_at", "-pk")
+    return {
+        f"operation_{column}": models.Subquery(newest.values(column)[:1])
+        for column in ("status", "percent", "message")
+    }
+
+
 class Operation(models.Model):
     """The documents' "task". Moves only through ``workspaces.operations``."""
 

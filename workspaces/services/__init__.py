@@ -10,6 +10,7 @@ from workspaces.services.organizations import organization_create
 from workspaces.services.timeline import timeline_record
 from workspaces.services.workspaces import (
     WorkspaceInUse,
+    WorkspaceRefused,
     workspace_create,
     workspace_mark_deploying,
     workspace_mark_failed,
@@ -22,6 +23,7 @@ from workspaces.services.workspaces import (
 __all__ = [
     "CloudConfigurationInUse",
     "WorkspaceInUse",
+    "WorkspaceRefused",
     "cloud_configuration_create",
     "cloud_configuration_remove",
     "cloud_of",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from workspaces.clouds.base import WorkspaceSpec
@@ -20,6 +20,10 @@ from workspaces.services.timeline import timeline_record
 Status = Workspace.Status
 
 
+class WorkspaceRefused(Exception):  # noqa: N818 - an expected refusal, with a sentence for the user
+    pass
+
+
 class WorkspaceInUse(Exception):  # noqa: N818 - an expected refusal
     """Clusters still live in it; the text names them."""
 
@@ -31,20 +35,32 @@ def workspace_spec(workspace: Workspace) -> WorkspaceSpec:
 @transaction.atomic
 def workspace_create(
     *,
+    uuid: UUID,
     organization: Organization,
     name: str,
     cloud_configuration: CloudConfiguration,
     region: str,
     actor: Actor,
 ) -> Workspace:
-    """The creator becomes its Admin. Raises IntegrityError when a live one has the name."""
-    workspace = Workspace.objects.create(
-        organization=organization,
-        name=name,
-        cloud_configuration=cloud_configuration,
-        region=region,
-        created_by=actor.user,
-    )
+    """Deploy a workspace; its creator becomes its Admin. ``uuid`` comes from the form: a second
+    submit of it finds the first one's workspace. Raises WorkspaceRefused when the name is taken.
+    """
+    if earlier := Workspace.objects.filter(uuid=uuid, organization=organization).first():
+        return earlier
+    try:
+        with transaction.atomic():
+            workspace = Workspace.objects.create(
+                uuid=uuid,
+                organization=organization,
+                name=name,
+                cloud_configuration=cloud_configuration,
+                region=region,
+                created_by=actor.user,
+            )
+    except IntegrityError as error:
+        if earlier := Workspace.objects.filter(uuid=uuid, organization=organization).first():
+            return earlier
+        raise WorkspaceRefused(f"Your organization has a workspace named {name} already.") from error
     if actor.user:
         WorkspaceMembership.objects.create(
             workspace=workspace, user=actor.user, role=WorkspaceMembership.Role.ADMIN
@@ -56,12 +72,12 @@ def workspace_create(
 
 @transaction.atomic
 def workspace_retry(*, workspace: Workspace, actor: Actor) -> Operation:
-    """Deploy a FAILED workspace again. Raises OperationConflict in any other state."""
+    """Deploy a FAILED workspace again. Raises WorkspaceRefused in any other state."""
     spending_check(workspace=workspace, actor=actor)
-    operation = _start(workspace, "workspace.create", actor)
-    _move(workspace, (Status.FAILED,), Status.NEW)
-    _note(workspace, actor, "workspace.retry")
-    return operation
+    if not _move(workspace, (Status.FAILED,), Status.NEW):
+        raise WorkspaceRefused("Only a FAILED workspace can be deployed again.")
+    _note(workspace, actor, "workspace.retry", before={"status": Status.FAILED})
+    return _start(workspace, "workspace.create", actor)
 
 
 @transaction.atomic

@@ -1,0 +1,87 @@
+"""The cluster form. What may be chosen comes from the workspace's provider."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+
+from clusters.models import Cluster
+from workspaces.clouds.base import CloudError
+from workspaces.models import Workspace
+from workspaces.services import cloud_of
+
+MAX_NODES = 512
+
+
+class MachineFields(forms.Form):
+    """Instance type, number and Bodo version: the same for a cluster and for a job's own one."""
+
+    instance_type = forms.ChoiceField(
+        label="Instance type",
+        help_text="The type of nodes in the cluster. EFA is used if the instance type supports it.",
+    )
+    node_count = forms.IntegerField(
+        label="Number of Instances", min_value=1, max_value=MAX_NODES, initial=1
+    )
+    bodo_version = forms.ChoiceField(
+        label="Bodo Version", help_text="Typically the three latest Bodo Releases are available."
+    )
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
+        super().__init__(*args, **kwargs)
+        self.workspace = workspace
+        self.cloud = cloud_of(workspace.cloud_configuration)
+        self.provider_error = ""
+        try:
+            self.offered = self.cloud.instance_types(workspace.region)
+            versions = self.cloud.bodo_versions(workspace.region)
+        except CloudError as error:  # F101: the list is empty, and this is why
+            self.offered, versions, self.provider_error = [], [], error.message
+        self._set_choices("instance_type", [(kind.name, kind.label) for kind in self.offered])
+        self._set_choices(
+            "bodo_version",
+            [(v.version, v.version if v.is_installed else f"{v.version} (installs first)") for v in versions],
+        )
+
+    def _set_choices(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
+        field.choices = choices
+
+    def clean_machines(self, cleaned: dict[str, Any]) -> None:
+        """Turn the chosen name into its instance type, and ask the provider for room."""
+        kinds = {kind.name: kind for kind in self.offered}
+        kind = kinds.get(cleaned.get("instance_type", ""))
+        count = cleaned.get("node_count")
+        if kind is None or count is None:
+            return
+        cleaned["instance_type"] = kind
+        try:
+            self.cloud.check_capacity(kind, count)
+        except CloudError as error:
+            self.add_error("node_count", error.message)
+
+
+class ClusterForm(MachineFields):
+    uuid = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    name = forms.CharField(label="Cluster name", max_length=80)
+    description = forms.CharField(
+        label="Cluster description",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    field_order = ["uuid", "name", "instance_type", "node_count", "bodo_version", "description"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        name, uuid = cleaned.get("name"), cleaned.get("uuid")
+        same = Cluster.objects.live().filter(workspace=self.workspace, name__iexact=name or "")
+        if name and same.exclude(uuid=uuid).exists():
+            self.add_error("name", f"A cluster named {name} lives in this workspace already.")
+        if not Cluster.objects.filter(uuid=uuid).exists():
+            self.clean_machines(cleaned)
+        return cleaned
