@@ -172,4 +172,3 @@ def test_a_reused_pid_is_never_signalled() -> None:
     impostor = processes.Process(me.pid, me.parent, me.state, me.start_ticks - 1, me.name)
 
     assert processes.send(impostor, signal.SIGKILL) is False
-

@@ -167,10 +167,15 @@ class ClusterStatus:
 
 @dataclass(frozen=True)
 class GitSource:
-    """``reference``: branch, tag or full commit; empty means the default branch."""
+    """``reference``: branch, tag or full commit; empty means the default branch.
+
+    ``password`` may be an access token; neither reaches argv, a file or a log.
+    """
 
     url: str
     reference: str = ""
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,7 @@ class CommandSpec:
     source: GitSource | None
     timeout_seconds: int
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_values: tuple[str, ...] = field(default=(), repr=False)
 
 
 class CommandState(StrEnum):

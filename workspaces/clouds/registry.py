@@ -1,4 +1,4 @@
-"""Which class drives which provider, imported only when it is asked for."""
+"""Which class drives which provider; loaded when first asked for, because SDKs are heavy."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import cast
 
 from workspaces.clouds.base import Cloud
 
-DRIVERS = {
-    "local": ("workspaces.clouds.local.driver", "LocalCloud"),
+PROVIDERS = {
+    "local": ("Local", "workspaces.clouds.local.driver:LocalCloud"),
 }
 
 
+def provider_choices() -> list[tuple[str, str]]:
+    """(name, label) in the order in which a form offers them."""
+    return [(name, label) for name, (label, _) in PROVIDERS.items()]
+
+
 def cloud_for(provider: str, settings: Mapping[str, object]) -> Cloud:
-    """Raises KeyError for a provider that this version does not drive."""
-    module, name = DRIVERS[provider]
+    """A driver for one cloud configuration. Cheap; raises KeyError for an unknown provider."""
+    module, _, name = PROVIDERS[provider][1].partition(":")
     return cast("Cloud", getattr(import_module(module), name)(settings))

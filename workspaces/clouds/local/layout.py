@@ -15,7 +15,14 @@ class Layout:
     root: Path
 
     def create(self) -> None:
-        for folder in (self.root, self.runtimes, self.runs, self.workspaces, self.clusters, self.logs):
+        for folder in (
+            self.root,
+            self.runtimes,
+            self.runs,
+            self.workspaces,
+            self.clusters,
+            self.logs,
+        ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property

@@ -98,7 +98,9 @@ class Runner:
         try:
             self._children.start(stage, env, output)
         except OSError as problem:
-            raise EndOfRun(stage.reason, f"{stage.argv[0]} could not be started: {problem}") from None
+            raise EndOfRun(
+                stage.reason, f"{stage.argv[0]} could not be started: {problem}"
+            ) from None
         finally:
             os.close(output)
 

@@ -1,0 +1,206 @@
+"""Commands (job runs): fetch the source, run it under mpiexec on the cluster's nodes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from pathlib import Path
+from uuid import UUID
+
+from workspaces.clouds.base import (
+    CloudError,
+    CommandSpec,
+    CommandState,
+    CommandStatus,
+    Level,
+    LogChunk,
+    ResourceLedger,
+)
+from workspaces.clouds.local import processes, runs
+from workspaces.clouds.local.engines import NODEKIT
+from workspaces.clouds.local.environment import (
+    Runtime,
+    allowed_variables,
+    cluster_environment,
+    markers,
+)
+from workspaces.clouds.local.layout import Layout
+from workspaces.clouds.local.reservations import Reservation, Reservations
+from workspaces.clouds.local.runs import Look
+from workspaces.clouds.local.runtimes import Runtimes
+from workspaces.clouds.local.shim.logfile import parse_record, read_records
+from workspaces.clouds.local.shim.state import Spec, Stage
+from workspaces.clouds.nodekit.checkout import REASONS
+
+CANCEL_SECONDS = 3.0
+KILL_AFTER_SECONDS = 8.0
+_TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
+
+
+class Commands:
+    def __init__(self, layout: Layout, reservations: Reservations, runtimes: Runtimes) -> None:
+        self._layout = layout
+        self._reservations = reservations
+        self._runtimes = runtimes
+
+    def ensure(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
+        look = self._look(spec.uuid)
+        if look.state is None and not look.is_alive:
+            self._start(spec, ledger)
+        status = self.observe(spec)
+        if status.state is CommandState.EXITED:
+            ledger.removed("command", str(spec.uuid))
+            ledger.confirm_gone("command", str(spec.uuid))
+        return status
+
+    def observe(self, spec: CommandSpec) -> CommandStatus:
+        look = runs.bury(self._run_dir(spec.uuid), self._layout.command_state(spec.uuid))
+        if look.state is None:
+            is_prepared = (self._run_dir(spec.uuid) / "spec.json").exists()
+            return CommandStatus(CommandState.STARTING if is_prepared else CommandState.ABSENT)
+        return _status(look)
+
+    def cancel(self, spec: CommandSpec, *, reason: str) -> CommandStatus:
+        folder, state_path = self._run_dir(spec.uuid), self._layout.command_state(spec.uuid)
+        look = self._look(spec.uuid)
+        if look.is_exited or not folder.is_dir():
+            return self.observe(spec)
+        runs.tell_to_end(folder, state_path, reason=reason)
+        if look.state is None and not look.is_alive:
+            runs.start(folder, {})  # it was never started; this writes down its end
+        elif time.time() - (folder / "stop").stat().st_mtime > KILL_AFTER_SECONDS:
+            processes.sweep("BODO_RUN", str(spec.uuid), seconds=1)
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while not self._is_over(spec.uuid) and time.monotonic() < deadline:
+            time.sleep(0.03)
+        return self.observe(spec)
+
+    def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
+        is_over = self._is_over(command)  # before reading: what is written until now is all
+        path = self._layout.log(command)
+        data, size = read_records(path, offset, max_bytes)
+        lines = [parse_record(record) for record in data.split(b"\n")[:-1]]
+        end = offset + len(data)
+        return LogChunk(
+            lines=tuple(line for line in lines if line is not None),
+            offset=offset,
+            next_offset=end,
+            is_complete=is_over and end >= size,
+        )
+
+    def _is_over(self, command: UUID) -> bool:
+        """The writer is gone; a run that died is buried first, which closes its log."""
+        look = runs.bury(self._run_dir(command), self._layout.command_state(command))
+        return look.is_exited and not look.is_alive
+
+    def _look(self, command: UUID) -> Look:
+        return runs.look(self._run_dir(command), self._layout.command_state(command))
+
+    def _run_dir(self, command: UUID) -> Path:
+        return self._layout.run(str(command))
+
+    def _start(self, spec: CommandSpec, ledger: ResourceLedger) -> None:
+        reservation = self._reservations.find(spec.cluster.uuid)
+        runtime = self._runtimes.find(spec.cluster.bodo_version)
+        if reservation is None or runtime is None:
+            raise CloudError("ClusterNotReady", "The cluster of this command is not there.")
+        ledger.announce("command", str(spec.uuid), level=Level.CLUSTER)
+        self._reservations.while_in_use(
+            reservation, lambda: self._prepare_and_start(spec, reservation, runtime)
+        )
+        ledger.record("command", str(spec.uuid), provider_id=str(self._run_dir(spec.uuid)))
+
+    def _prepare_and_start(
+        self, spec: CommandSpec, reservation: Reservation, runtime: Runtime
+    ) -> None:
+        folder = self._run_dir(spec.uuid)
+        (folder / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
+        allowed, refused = allowed_variables(spec.environment)
+        runs.prepare(folder, self._spec(spec, reservation, runtime, refused))
+        secrets: dict[str, dict[str, str]] = {"run": allowed, "": _masked_values(spec)}
+        if spec.source is not None:
+            secrets["source"] = {
+                "SOURCE_USERNAME": spec.source.username,
+                "SOURCE_PASSWORD": spec.source.password,
+            }
+        runs.start(folder, secrets)
+
+    def _spec(
+        self, spec: CommandSpec, reservation: Reservation, runtime: Runtime, refused: list[str]
+    ) -> Spec:
+        name, folder = str(spec.uuid), self._run_dir(spec.uuid)
+        cwd = folder / "work" if spec.source else self._layout.shared(spec.cluster.workspace.uuid)
+        return Spec(
+            run=name,
+            log=str(self._layout.log(spec.uuid)),
+            state=str(self._layout.command_state(spec.uuid)),
+            markers=markers(self._layout, UUID(reservation.workspace), spec.cluster.uuid, name),
+            seconds=float(spec.timeout_seconds),
+            remove=[str(folder / "work"), str(folder / "fifo")],
+            stages=[
+                _source_stage(spec, folder, cwd, runtime),
+                self._run_stage(spec, folder, cwd, runtime, refused),
+            ],
+        )
+
+    def _run_stage(
+        self, spec: CommandSpec, folder: Path, cwd: Path, runtime: Runtime, refused: list[str]
+    ) -> Stage:
+        cores = spec.cluster.core_count
+        hostfile = self._layout.hostfile(spec.cluster.workspace.uuid, spec.cluster.uuid)
+        patterns = [f"-{kind}file-pattern={folder}/fifo/{kind}.%r" for kind in ("out", "err")]
+        options = [word for pattern in patterns for word in pattern.split("=", 1)]
+        words = ["python", *spec.argv]
+        begin = f"Running: {shlex.join(['mpiexec', '-n', str(cores), *words])}"
+        note = f"Not passed on, reserved for the platform: {', '.join(refused)}\n"
+        launch = ["-f", str(hostfile), "-n", str(cores)]
+        return Stage(
+            name="run",
+            argv=[runtime.program("mpiexec"), *launch, *options, *words],
+            cwd=str(cwd),
+            env=cluster_environment(self._layout, spec.cluster, runtime),
+            output="ranks",
+            ranks=cores,
+            begin=(note if refused else "") + begin,
+            is_main=True,
+        )
+
+
+def _source_stage(spec: CommandSpec, folder: Path, cwd: Path, runtime: Runtime) -> Stage:
+    script = spec.argv[0] if spec.argv else ""
+    argv = [runtime.base_python, "-I", "-S", str(NODEKIT / "checkout.py")]
+    argv += [str(cwd), str(folder / "facts.json"), script]
+    if spec.source is not None:
+        argv += [spec.source.url, spec.source.reference]
+    tls = {name: os.environ[name] for name in _TLS_VARIABLES if name in os.environ}
+    return Stage(
+        name="source",
+        argv=argv,
+        cwd=str(cwd),
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1", **tls},
+        reason="SourceNotFound",
+        reasons=REASONS,
+        seconds=600,
+    )
+
+
+def _masked_values(spec: CommandSpec) -> dict[str, str]:
+    values = [*spec.secret_values, spec.source.password if spec.source else ""]
+    return {str(number): value for number, value in enumerate(values) if value}
+
+
+def _status(look: Look) -> CommandStatus:
+    state = look.state
+    if state is None:
+        return CommandStatus(CommandState.ABSENT)
+    where = CommandState.RUNNING if state.is_main_started else CommandState.STARTING
+    return CommandStatus(
+        state=CommandState.EXITED if state.is_exited else where,
+        exit_code=state.exit_code,
+        reason=state.reason,
+        message=state.message,
+        source_commit=state.facts.get("commit", ""),
+        started_at=state.started_at,
+        finished_at=state.finished_at,
+    )

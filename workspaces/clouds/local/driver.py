@@ -1,0 +1,208 @@
+"""The Local cloud: clusters and jobs as processes of this machine.
+
+Everything lives below one state folder and in processes that carry our markers, so any process
+of the platform, before or after a restart, finds it all again by looking.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from workspaces.clouds.base import (
+    BodoVersion,
+    Check,
+    CloudError,
+    ClusterSpec,
+    ClusterStatus,
+    CommandSpec,
+    CommandStatus,
+    InstanceType,
+    Level,
+    LogChunk,
+    Progress,
+    Region,
+    RemoteResource,
+    ResourceLedger,
+    WorkspaceSpec,
+)
+from workspaces.clouds.local import processes
+from workspaces.clouds.local.clusters import Clusters, folder_name
+from workspaces.clouds.local.commands import Commands
+from workspaces.clouds.local.environment import Runtime, cluster_environment
+from workspaces.clouds.local.layout import Layout, delete_tree
+from workspaces.clouds.local.machine import (
+    NO_ISOLATION,
+    SAME_HOST_NAME,
+    Machine,
+    counted,
+    has_own_host_names,
+)
+from workspaces.clouds.local.runtimes import Runtimes
+
+REGION = Region("local", "This machine")
+_FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "BODO_", "MPI4PY_", "HYDRA_", "UCX_", "FI_")
+
+
+class LocalCloud:
+    """Settings: ``root`` (state folder, required), ``python``, ``version_count``, ``overcommit``,
+    ``uv_cache``; ``cores`` and ``memory_mib`` pretend another machine."""
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        self._layout = Layout(Path(str(settings["root"])).resolve())
+        self._layout.create()
+        self._machine = Machine.from_settings(settings)
+        self._runtimes = Runtimes(self._layout, settings)
+        self._clusters = Clusters(self._layout, self._machine, self._runtimes)
+        self._commands = Commands(self._layout, self._clusters.reservations, self._runtimes)
+
+    def validate(self) -> list[Check]:
+        is_linux = sys.platform == "linux"
+        git = shutil.which("git", path="/usr/local/bin:/usr/bin:/bin")
+        is_writable = os.access(self._layout.root, os.W_OK)
+        machine = (
+            f"{counted(self._machine.cores, 'core')}, {counted(self._machine.places, 'place')}"
+        )
+        return [
+            Check("Linux", is_linux, machine if is_linux else "The Local cloud needs Linux."),
+            Check("State folder", is_writable, f"{self._layout.root} is written to."),
+            Check("Git", git is not None, git or "Install git: jobs are fetched with it."),
+        ]
+
+    def notices(self) -> list[str]:
+        return [NO_ISOLATION] if has_own_host_names() else [SAME_HOST_NAME, NO_ISOLATION]
+
+    def regions(self) -> list[Region]:
+        return [REGION]
+
+    def instance_types(self, region: str) -> list[InstanceType]:
+        return self._machine.instance_types()
+
+    def bodo_versions(self, region: str) -> list[BodoVersion]:
+        return self._runtimes.offered()
+
+    def refresh(self) -> None:
+        self._runtimes.refresh()
+
+    def check_capacity(self, instance_type: InstanceType, node_count: int) -> None:
+        wanted = instance_type.cores * node_count
+        self._clusters.reservations.check(wanted, node_count)
+
+    def ensure_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress:
+        name, path = workspace_name(spec.uuid), self._layout.shared(spec.uuid)
+        if not path.is_dir():
+            ledger.announce("folder", name, level=Level.WORKSPACE)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ledger.record("folder", name, provider_id=str(path.parent))
+        return Progress(True, 100, "Created 1 shared folder")
+
+    def remove_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress:
+        name, path = workspace_name(spec.uuid), self._layout.workspace(spec.uuid)
+        left = [r for r in self._clusters.reservations.every() if r.workspace == str(spec.uuid)]
+        if left:
+            is_one = len(left) == 1
+            raise CloudError(
+                "ClustersLeft",
+                f"{counted(len(left), 'cluster')} of this workspace {'is' if is_one else 'are'} "
+                f"still there. Remove {'it' if is_one else 'them'} first.",
+            )
+        is_open = ("folder", name) in ledger.open_resources()
+        if is_open:
+            ledger.removed("folder", name)
+        processes.sweep("BODO_WORKSPACE", str(spec.uuid), seconds=2)
+        had_folder = path.exists()
+        delete_tree(path)
+        if path.exists() or processes.marked("BODO_WORKSPACE", str(spec.uuid)):
+            return Progress(False, 50, "Some files or processes could not be removed yet")
+        if is_open:
+            ledger.confirm_gone("folder", name)
+        return Progress(True, 100, f"Removed {counted(int(had_folder), 'folder')}; nothing is left")
+
+    def ensure_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> ClusterStatus:
+        return self._clusters.ensure(spec, ledger)
+
+    def observe_clusters(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
+        return self._clusters.observe(uuids)
+
+    def stop_cluster(self, spec: ClusterSpec) -> Progress:
+        return self._clusters.stop(spec)
+
+    def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
+        return self._clusters.remove(spec, ledger)
+
+    def hostfile_path(self, spec: ClusterSpec) -> str:
+        return str(self._layout.hostfile(spec.workspace.uuid, spec.uuid))
+
+    def shell_setup(self, spec: ClusterSpec) -> list[str]:
+        version = spec.bodo_version
+        runtime = self._runtimes.find(version) or Runtime(version, self._layout.runtimes, "", "")
+        variables = cluster_environment(self._layout, spec, runtime)
+        return [
+            f'export {name}="{value}"'
+            for name, value in variables.items()
+            if name.startswith(_FOR_PEOPLE)
+        ]
+
+    def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
+        return self._commands.ensure(spec, ledger)
+
+    def observe_command(self, spec: CommandSpec) -> CommandStatus:
+        return self._commands.observe(spec)
+
+    def cancel_command(self, spec: CommandSpec, *, reason: str) -> CommandStatus:
+        return self._commands.cancel(spec, reason=reason)
+
+    def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
+        return self._commands.read_log(command, offset=offset, max_bytes=max_bytes)
+
+    def inventory(self) -> list[RemoteResource]:
+        folders = [
+            *(
+                RemoteResource("folder", workspace_name(uuid), str(path), uuid, None)
+                for uuid, path in uuid_folders(self._layout.workspaces)
+            ),
+            *(
+                RemoteResource("folder", folder_name(uuid), str(path), None, uuid)
+                for uuid, path in uuid_folders(self._layout.clusters)
+            ),
+        ]
+        return folders + self._processes()
+
+    def _processes(self) -> list[RemoteResource]:
+        found = []
+        for process in processes.marked("BODO_STATE", str(self._layout.root)):
+            told = dict(
+                pair.decode(errors="replace").split("=", 1)
+                for pair in processes.environment(process.pid)
+                if pair.startswith(b"BODO_") and b"=" in pair
+            )
+            found.append(
+                RemoteResource(
+                    kind="process",
+                    name=told.get("BODO_RUN", ""),
+                    provider_id=str(process.pid),
+                    workspace=as_uuid(told.get("BODO_WORKSPACE", "")),
+                    cluster=as_uuid(told.get("BODO_CLUSTER", "")),
+                )
+            )
+        return found
+
+
+def workspace_name(workspace: UUID) -> str:
+    return f"workspace-{workspace}"
+
+
+def uuid_folders(parent: Path) -> list[tuple[UUID, Path]]:
+    pairs = [(as_uuid(path.name), path) for path in sorted(parent.iterdir())]
+    return [(uuid, path) for uuid, path in pairs if uuid is not None]
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,56 @@
+"""Wait until all engines of a cluster answer and prove that they are what was asked for.
+
+``python engines.py <client file> <count> <bodo version> <nodes> <ready file>``
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ipyparallel
+
+DEADLINE_SECONDS = 120
+
+
+def about_this_engine() -> tuple[str, int, str]:
+    """Runs on an engine."""
+    import socket
+    from importlib.metadata import version
+
+    from mpi4py import MPI
+
+    return socket.gethostname(), MPI.COMM_WORLD.rank, version("bodo")
+
+
+def wait_for(client: Any, count: int) -> None:  # Any: ipyparallel has no types
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while len(client.ids) < count:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{len(client.ids)} of {count} engines answered in time")
+        time.sleep(0.02)
+
+
+def main() -> None:
+    client_file, count, version, nodes, ready = sys.argv[1:6]
+    client = ipyparallel.Client(client_file, timeout=30)
+    wait_for(client, int(count))
+    engines = client[:].apply_sync(about_this_engine)
+    if sorted(rank for _, rank, _ in engines) != list(range(int(count))):
+        raise SystemExit("The engines do not form one MPI world")
+    if {found for _, _, found in engines} != {version}:
+        raise SystemExit(f"The engines run another Bodo than {version}")
+    hosts = {host for host, _, _ in engines}
+    if len(hosts) not in (1, int(nodes)):
+        raise SystemExit(f"The engines run on {len(hosts)} nodes instead of {nodes}")
+    draft = Path(ready + ".draft")
+    draft.write_text(json.dumps([list(engine) for engine in engines]))
+    draft.replace(ready)
+    print(f"{count} engines answered")
+
+
+if __name__ == "__main__":
+    main()
