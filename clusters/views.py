@@ -70,7 +70,7 @@ def cluster_row(request: HtmxOrgRequest, workspace: Workspace, cluster: UUID) ->
         "cluster": get_object_or_404(rows, uuid=cluster),
         **_rights(request),
     }
-    return render(request, "clusters/cluster_list.html#cluster-row", context)
+    return render(request, "clusters/cluster_list.html#cluster-summary", context)
 
 
 @workspace_view("cluster.view")
@@ -141,6 +141,8 @@ def _detail(request: HtmxOrgRequest, workspace: Workspace, uuid: UUID) -> dict[s
     cluster = get_object_or_404(rows, uuid=uuid)
     cloud = cloud_of(cluster.workspace.cloud_configuration)
     spec = cluster_spec(cluster)
+    hostfile = cloud.hostfile_path(spec)
+    launch = f"mpiexec -n {spec.core_count} -f {hostfile}"
     return {
         "workspace": workspace,
         "cluster": cluster,
@@ -148,7 +150,10 @@ def _detail(request: HtmxOrgRequest, workspace: Workspace, uuid: UUID) -> dict[s
         "operations": Operation.objects.for_target(uuid).prefetch_related("events"),
         "intervals": cluster.usage_intervals.all(),
         "leases": cluster.leases.all(),
-        "hostfile": cloud.hostfile_path(spec),
+        "memory_bytes": cluster.memory_mib_per_node * 1024**2,
+        "hostfile": hostfile,
+        "hostname_line": f"{launch} hostname",
+        "version_line": f"{launch} python --version",
         "setup_lines": cloud.shell_setup(spec),
         "notices": cloud.notices(),
         **_rights(request),

@@ -98,14 +98,16 @@ class JobForm(MachineFields):
 
 class VariableForm(forms.Form):
     key = forms.CharField(
-        label="Key", required=False, max_length=200, widget=forms.TextInput({"placeholder": "Key"})
+        label="Key", required=False, max_length=200, widget=forms.TextInput({"placeholder": "Key", "aria-label": "Key"})
     )
     value = forms.CharField(
         label="Value",
         required=False,
         max_length=32_000,
         strip=False,
-        widget=forms.TextInput({"placeholder": "Value", "autocomplete": "off"}),
+        widget=forms.TextInput(
+            {"placeholder": "Value", "aria-label": "Value", "autocomplete": "off"}
+        ),
     )
 
     def clean_key(self) -> str:

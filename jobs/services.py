@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clusters.models import Cluster
@@ -70,7 +70,11 @@ def job_create(
         created_at=timezone.now(),
     )
     job.environment = environment
-    job.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+    except IntegrityError:
+        return Job.objects.get(uuid=uuid, workspace=workspace)
     _note(job, actor, "job.create", after={"command": command, "cluster": cluster.name})
     operation_start(
         kind="job.run",

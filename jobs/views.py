@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 from django.contrib import messages
 from django.db import transaction
@@ -96,7 +96,7 @@ def _cluster_for_job(workspace: Workspace, data: dict[str, Any], actor: Actor) -
     taken = Cluster.objects.live().filter(workspace=workspace, name__iexact=data["name"])
     name = f"{data['name'][:70]} {str(data['uuid'])[:8]}" if taken.exists() else data["name"]
     return cluster_create(
-        uuid=uuid4(),
+        uuid=uuid5(data["uuid"], "cluster"),  # a second submit names the same one
         workspace=workspace,
         name=name,
         instance_type=data["instance_type"],
@@ -111,7 +111,7 @@ def _cluster_for_job(workspace: Workspace, data: dict[str, Any], actor: Actor) -
 @require_GET
 def job_row(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpResponse:
     context = {"workspace": workspace, "job": _job(workspace, job), **_rights(request)}
-    return render(request, "jobs/job_list.html#job-row", context)
+    return render(request, "jobs/job_list.html#job-summary", context)
 
 
 @workspace_view("job.view")
@@ -123,7 +123,9 @@ def job_detail(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> Http
 @workspace_view("job.view")
 @require_GET
 def job_panel(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpResponse:
-    return render(request, "jobs/job_detail.html#job-panel", _detail(request, workspace, job))
+    """Facts and log box; ``?part=facts`` is what polls itself, so that an open log stays open."""
+    part = "job-facts" if request.GET.get("part") == "facts" else "job-panel"
+    return render(request, f"jobs/job_detail.html#{part}", _detail(request, workspace, job))
 
 
 @workspace_view("job.view")
@@ -136,7 +138,6 @@ def job_log(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpRes
     found = _job(workspace, job)
     cloud = cloud_of(workspace.cloud_configuration)
     chunk = cloud.read_log(found.uuid, offset=int(offset), max_bytes=LOG_CHUNK_BYTES)
-    template = "jobs/job_log.html#log-lines" if request.headers.get("HX-Request") else "jobs/job_log.html"
     context = {
         "workspace": workspace,
         "job": found,
@@ -144,7 +145,8 @@ def job_log(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpRes
         "is_following": found.is_unsettled or not chunk.is_complete,
         "has_more": chunk.next_offset - chunk.offset > LOG_CHUNK_BYTES // 2,
     }
-    return render(request, template, context)
+    fragment = "#log-more" if "more" in request.GET else "#log-lines"
+    return render(request, f"jobs/job_log.html{fragment if request.htmx else ''}", context)
 
 
 @workspace_view("job.cancel")

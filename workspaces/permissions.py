@@ -16,6 +16,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
+from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
 from workspaces.models import (
@@ -89,6 +90,7 @@ class HtmxOrgRequest(HttpRequest):
     """What views under an organization or workspace get: a signed-in user and their role."""
 
     user: User  # type: ignore[assignment]  # login_required came first
+    htmx: HtmxDetails
     organization: Organization
     workspace: Workspace | None
     role: str
