@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from tests.waiting import wait_until
@@ -34,8 +35,9 @@ class ShimRun:
 
     def end(self, *, timeout: float = 20) -> RunState:
         wait_until(lambda: self.state().is_exited, timeout=timeout)
-        wait_until(lambda: not runs.look(self.folder, self.state_path).is_alive)
-        return self.state()
+        state = self.state()
+        wait_until(lambda: not processes.is_alive(state.pid, state.start_ticks))
+        return state
 
     def lines(self) -> list[LogLine]:
         records = Path(self.spec.log).read_bytes().splitlines()
@@ -50,16 +52,16 @@ class ShimRun:
         return [p.pid for p in processes.marked("BODO_RUN", self.spec.run)]
 
 
-def python(code: str, **options: object) -> Stage:
+def python(code: str, **options: Any) -> Stage:
     return command([sys.executable, "-c", code], **options)
 
 
-def command(argv: list[str], **options: object) -> Stage:
+def command(argv: list[str], **options: Any) -> Stage:
     env = {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
     return Stage(**{"name": "main", "argv": argv, "cwd": "/", "env": env, **options})
 
 
-def shim_run(root: Path, *stages: Stage, **options: object) -> ShimRun:
+def shim_run(root: Path, *stages: Stage, **options: Any) -> ShimRun:
     name = f"test-{uuid4()}"
     folder = root / name
     spec = Spec(
