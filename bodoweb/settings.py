@@ -151,13 +151,18 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "bodoweb_cache",
-    }
+    },
+    # django-q2 saves its own status twice a second; nobody reads it, the watchdog looks itself.
+    "queue": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }
+
+WEB_PROCESS_COUNT = env.integer("BODO_WEB_PROCESSES", 2, minimum=1)
 
 WORKER_COUNT = env.integer("BODO_WORKERS", 2, minimum=1)
 STEP_TIMEOUT_SECONDS = 30
 Q_CLUSTER = {
     "name": "bodoweb",
+    "cache": "queue",
     "orm": "default",  # same database as the rows: enqueueing joins their transaction
     "workers": WORKER_COUNT,
     "timeout": STEP_TIMEOUT_SECONDS,
@@ -276,6 +281,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked on the machine itself, without the proxy
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 if TRUSTED_PROXY_COUNT:

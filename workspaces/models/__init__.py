@@ -1,6 +1,7 @@
 """Everything that an organization owns, and the operations that work on it."""
 
 from workspaces.models.clouds import CloudConfiguration, CloudResource
+from workspaces.models.heartbeats import Heartbeat
 from workspaces.models.operations import (
     ControllerLease,
     Operation,
@@ -15,6 +16,7 @@ __all__ = [
     "CloudConfiguration",
     "CloudResource",
     "ControllerLease",
+    "Heartbeat",
     "Operation",
     "OperationEvent",
     "Organization",
