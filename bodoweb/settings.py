@@ -10,12 +10,14 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.contrib.messages import constants as message_levels
 from django.core.exceptions import ImproperlyConfigured
 
 from bodoweb.environment import Env, field_keys, secret
 
+django_stubs_ext.monkeypatch()  # ModelForm[…] and the like may then be written in the code
 env = Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -1,0 +1,138 @@
+"""Small factories. Data that a test is about is spelled out in the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from clusters.models import Cluster
+from tests.fake_cloud import FakeCloud
+from workspaces.models import (
+    CloudConfiguration,
+    Organization,
+    OrganizationMembership,
+    Workspace,
+    WorkspaceMembership,
+)
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _plain(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No manifest of static files, a cheap password hash, mail and cache in memory."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
+    fake = FakeCloud()
+    monkeypatch.setattr("workspaces.services.clouds.cloud_for", lambda provider, settings: fake)
+    return fake
+
+
+@pytest.fixture
+def user(db: None) -> Callable[..., User]:
+    def make(email: str = "alice@example.org", **fields: Any) -> User:
+        from allauth.account.models import EmailAddress
+
+        fields = {"first_name": "Alice", "activated_at": timezone.now(), **fields}
+        made = User.objects.create_user(email, PASSWORD, **fields)
+        EmailAddress.objects.create(user=made, email=email, verified=True, primary=True)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    return Organization.objects.create(name="Acme")
+
+
+@pytest.fixture
+def workspace(organization: Organization, cloud: FakeCloud) -> Workspace:
+    configuration = CloudConfiguration.objects.create(
+        organization=organization, name="Here", provider="local"
+    )
+    return Workspace.objects.create(
+        organization=organization,
+        cloud_configuration=configuration,
+        name="Research",
+        region="here",
+        status=Workspace.Status.READY,
+    )
+
+
+@pytest.fixture
+def member(user: Callable[..., User], organization: Organization) -> Callable[..., User]:
+    """``member("VIEWER", workspace)`` in a workspace, ``member("OWNER")`` in the organization."""
+
+    def make(role: str, workspace: Workspace | None = None) -> User:
+        person = user(f"{role.lower()}-{uuid4().hex[:6]}@example.org")
+        in_organization = "MEMBER" if workspace else role
+        OrganizationMembership.objects.create(
+            organization=organization, user=person, role=in_organization
+        )
+        if workspace:
+            WorkspaceMembership.objects.create(workspace=workspace, user=person, role=role)
+        return person
+
+    return make
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], Client]:
+    def make(person: User) -> Client:
+        client = Client()
+        client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def cluster(workspace: Workspace) -> Callable[..., Cluster]:
+    def make(name: str = "Alpha", **fields: Any) -> Cluster:
+        defaults: dict[str, Any] = {
+            "instance_type": "c5.large",
+            "vcpus_per_node": 2,
+            "cores_per_node": 1,
+            "memory_mib_per_node": 4096,
+            "node_count": 2,
+            "bodo_version": "2026.10",
+            "created_at": timezone.now(),
+        }
+        return Cluster.objects.create(workspace=workspace, name=name, **{**defaults, **fields})
+
+    return make
+
+
+@pytest.fixture
+def run_operations() -> Iterator[Callable[..., int]]:
+    """Carry out every due step as a worker would, until nothing is open or ``steps`` are done."""
+    from workspaces.models import Operation
+    from workspaces.operations.runner import run_step
+
+    def run(steps: int = 100) -> int:
+        done = 0
+        while done < steps:
+            operation = Operation.objects.unsettled().order_by("pk").first()
+            if operation is None:
+                break
+            Operation.objects.filter(pk=operation.pk).update(next_step_at=timezone.now())
+            run_step(operation.pk)
+            done += 1
+        return done
+
+    yield run

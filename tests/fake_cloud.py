@@ -1,0 +1,145 @@
+"""A cloud in memory, for tests of everything above the drivers.
+
+It proves nothing about processes, files or networks: ``tests/clouds`` runs the real Local driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from workspaces.clouds.base import (
+    BodoVersion,
+    Check,
+    ClusterPhase,
+    ClusterSpec,
+    ClusterStatus,
+    CloudError,
+    CommandSpec,
+    CommandState,
+    CommandStatus,
+    InstanceType,
+    Level,
+    LogChunk,
+    Node,
+    Progress,
+    Region,
+    RemoteResource,
+    ResourceLedger,
+    WorkspaceSpec,
+)
+
+
+@dataclass
+class FakeCloud:
+    """Set ``cluster_phases`` and ``command_states`` to what the next looks shall show."""
+
+    cluster_phases: list[ClusterPhase] = field(default_factory=list)
+    command_states: list[CommandStatus] = field(default_factory=list)
+    clusters: set[UUID] = field(default_factory=set)
+    workspaces: set[UUID] = field(default_factory=set)
+    commands: dict[UUID, CommandSpec] = field(default_factory=dict)
+    lost: dict[UUID, float] = field(default_factory=dict)
+    error: CloudError | None = None
+    capacity: int = 8
+
+    def validate(self) -> list[Check]:
+        return [Check("Processors", ok=True, detail="8 cores")]
+
+    def notices(self) -> list[str]:
+        return []
+
+    def regions(self) -> list[Region]:
+        return [Region("here", "This machine")]
+
+    def instance_types(self, region: str) -> list[InstanceType]:
+        if self.error:
+            raise self.error
+        return [
+            InstanceType("c5.large", vcpus=2, cores=1, memory_mib=4096),
+            InstanceType("c5.4xlarge", vcpus=16, cores=8, memory_mib=32768),
+        ]
+
+    def bodo_versions(self, region: str) -> list[BodoVersion]:
+        return [BodoVersion("2026.10", is_installed=True), BodoVersion("2026.8")]
+
+    def refresh(self) -> None: ...
+
+    def check_capacity(self, instance_type: InstanceType, node_count: int) -> None:
+        if node_count > self.capacity:
+            raise CloudError("Capacity", f"Only {self.capacity} nodes can be had here.")
+
+    def _fail(self) -> None:
+        if self.error:
+            raise self.error
+
+    def ensure_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress:
+        self._fail()
+        ledger.announce("folder", str(spec.uuid), level=Level.WORKSPACE)
+        self.workspaces.add(spec.uuid)
+        ledger.record("folder", str(spec.uuid), provider_id="1")
+        return Progress(True, 100, "Created the shared folder")
+
+    def remove_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress:
+        self.workspaces.discard(spec.uuid)
+        ledger.confirm_gone("folder", str(spec.uuid))
+        return Progress(True, 100, "Nothing is left")
+
+    def ensure_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> ClusterStatus:
+        self._fail()
+        ledger.announce("nodes", str(spec.uuid), level=Level.CLUSTER)
+        self.clusters.add(spec.uuid)
+        ledger.record("nodes", str(spec.uuid), provider_id="n")
+        phase = self.cluster_phases.pop(0) if self.cluster_phases else ClusterPhase.READY
+        error = CloudError("Engines", "An engine ended.") if phase == ClusterPhase.FAILED else None
+        nodes = tuple(Node(n, f"node-{n}", f"127.1.1.{n}") for n in range(1, spec.node_count + 1))
+        return ClusterStatus(phase, 50, f"Now {phase}", nodes, error)
+
+    def observe_clusters(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
+        seen = {}
+        for uuid in uuids:
+            if uuid in self.lost:
+                seen[uuid] = ClusterStatus(
+                    ClusterPhase.FAILED, message="A node died.", last_seen_at=self.lost[uuid]
+                )
+            elif uuid in self.clusters:
+                seen[uuid] = ClusterStatus(ClusterPhase.READY)
+        return seen
+
+    def stop_cluster(self, spec: ClusterSpec) -> Progress:
+        return Progress(True, 100, "Stopped")
+
+    def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
+        self.clusters.discard(spec.uuid)
+        self.lost.pop(spec.uuid, None)
+        ledger.confirm_gone("nodes", str(spec.uuid))
+        return Progress(True, 100, "Removed everything; nothing is left")
+
+    def hostfile_path(self, spec: ClusterSpec) -> str:
+        return f"/shared/.hostfile-{spec.uuid}"
+
+    def shell_setup(self, spec: ClusterSpec) -> list[str]:
+        return []
+
+    def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
+        self._fail()
+        ledger.announce("command", str(spec.uuid), level=Level.CLUSTER)
+        self.commands[spec.uuid] = spec
+        if self.command_states:
+            return self.command_states.pop(0)
+        return CommandStatus(CommandState.EXITED, exit_code=0, source_commit="c0ffee")
+
+    def observe_command(self, spec: CommandSpec) -> CommandStatus:
+        return CommandStatus(CommandState.ABSENT)
+
+    def cancel_command(self, spec: CommandSpec, *, reason: str) -> CommandStatus:
+        if self.commands.pop(spec.uuid, None):
+            return CommandStatus(CommandState.EXITED, exit_code=143, reason=reason)
+        return CommandStatus(CommandState.ABSENT)
+
+    def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
+        return LogChunk((), offset, offset, is_complete=True)
+
+    def inventory(self) -> list[RemoteResource]:
+        return []
