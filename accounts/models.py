@@ -16,7 +16,8 @@ class UserQuerySet(models.QuerySet["User"]):
     def dormant(self, now: datetime) -> UserQuerySet:
         """Unlocked people whose last sign of life is more than DORMANT_DAYS ago (F010).
 
-        Exactly that many days ago is not yet dormant.
+        Exactly that many days ago is not yet dormant. Who never activated can not sign in anyway,
+        and may still do it with a new link.
         """
         cutoff = now - timedelta(days=settings.DORMANT_DAYS)
         return (
@@ -79,6 +80,8 @@ class User(AbstractUser):
 
     def is_dormant(self, now: datetime) -> bool:
         """More than DORMANT_DAYS since the last login, activation or unlocking (F010)."""
+        if self.last_login is None and self.activated_at is None:
+            return False
         seen = max(
             filter(None, (self.last_login, self.activated_at, self.unlocked_at, self.date_joined))
         )

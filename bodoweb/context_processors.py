@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -48,6 +49,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {
         "theme": theme if theme in THEMES else "auto",
         "home_url": link("home") or "/",
+        "has_mailbox": settings.HAS_MAILBOX,
+        "support_email": settings.SUPPORT_EMAIL,
         "organization": None,
         "workspace": None,
         "entries": [],

@@ -13,21 +13,24 @@ from django.utils.safestring import SafeString, mark_safe
 logger = logging.getLogger(__name__)
 register = template.Library()
 
-STATUS_COLORS = {
-    "NEW": "blue",
-    "INPROGRESS": "yellow",
-    "TERMINATING": "yellow",
-    "PAUSING": "yellow",
-    "RESUMING": "yellow",
-    "STOPPING": "yellow",
-    "FINISHED": "green",
-    "READY": "green",
-    "ACTIVE": "green",
-    "SUCCEEDED": "green",
-    "RUNNING": "green",
-    "FAILED": "red",
-}
-MOVING_STATUSES = frozenset({"NEW", "INPROGRESS", "TERMINATING", "PAUSING", "RESUMING", "STOPPING"})
+_WAITING = ("NEW", "PENDING")
+_MOVING = (
+    "INPROGRESS",
+    "INITIALIZING",
+    "PAUSING",
+    "RESUMING",
+    "STOPPING",
+    "TERMINATING",
+    "CANCELLING",
+)
+_GOOD = ("FINISHED", "READY", "ACTIVE", "SUCCEEDED", "RUNNING")
+_BAD = ("FAILED", "TIMEOUT")
+STATUS_COLORS = (
+    dict.fromkeys(_WAITING, "blue")
+    | dict.fromkeys(_MOVING, "yellow")
+    | dict.fromkeys(_GOOD, "green")
+    | dict.fromkeys(_BAD, "red")
+)
 
 
 @lru_cache(maxsize=256)
@@ -59,7 +62,7 @@ def status_color(status: str) -> str:
 
 @register.filter
 def is_moving(status: str) -> bool:
-    return str(status) in MOVING_STATUSES
+    return str(status) in _WAITING + _MOVING
 
 
 @register.filter
