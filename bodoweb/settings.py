@@ -267,7 +267,8 @@ STATIC_ROOT = DATA_DIR / "static"
 NODE_MODULES = BASE_DIR / "node_modules"
 STATICFILES_DIRS = [
     BASE_DIR / "static",
-    ("tabler", NODE_MODULES / "@tabler" / "core" / "dist"),
+    # Its stylesheets alone: the script libraries it brings name source maps that are not there.
+    ("tabler/css", NODE_MODULES / "@tabler" / "core" / "dist" / "css"),
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
