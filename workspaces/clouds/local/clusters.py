@@ -140,17 +140,21 @@ class Clusters:
     def _end_processes(self, cluster: UUID) -> tuple[int, int]:
         """(how many were alive, how many still are): asked first, killed after a grace."""
         alive = processes.marked("BODO_CLUSTER", str(cluster))
-        for folder in engines.of_cluster(self._layout, cluster):
+        folders = engines.of_cluster(self._layout, cluster)
+        for folder in folders:
             is_set = folder.name.startswith("engines-")
             reason = "Cancelled" if is_set else "NodeLost"
             runs.tell_to_end(folder, self._state_path(folder), reason=reason)
         if not alive:
             return 0, 0
         deadline = time.monotonic() + END_SECONDS
-        while processes.marked("BODO_CLUSTER", str(cluster)) and time.monotonic() < deadline:
+        while self._has_shims(folders) and time.monotonic() < deadline:
             time.sleep(0.03)
         left = processes.sweep("BODO_CLUSTER", str(cluster), seconds=KILL_SECONDS)
         return len(alive), len(left)
+
+    def _has_shims(self, folders: list[Path]) -> bool:
+        return any(runs.look(folder, self._state_path(folder)).is_alive for folder in folders)
 
     def _state_path(self, folder: Path) -> Path:
         return Path(json.loads((folder / "spec.json").read_text())["state"])

@@ -31,7 +31,8 @@ class LineCutter:
     def feed(self, data: bytes) -> list[bytes]:
         *lines, rest = (self._rest + data).split(b"\n")
         found = [piece for line in lines for piece in self._pieces(self._masked(line))]
-        rest = self._masked(rest)
+        if len(rest) > LIMIT + self._margin:
+            rest = self._masked(rest)
         while len(rest) > LIMIT + self._margin:
             cut = whole_characters(rest, LIMIT)
             found.append(rest[:cut])

@@ -1,0 +1,38 @@
+"""A runtime without Bodo: its mpiexec starts ranks as plain processes of this machine.
+
+Enough for everything about commands that is not MPI itself, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+VERSION = "2000.1"
+MPIEXEC = """#!{python}
+import subprocess, sys
+words, options = sys.argv[1:], {{}}
+while words and words[0].startswith("-"):
+    name = words.pop(0)
+    options[name] = words.pop(0)
+def opened(kind, rank):
+    return open(options[f"-{{kind}}file-pattern"].replace("%r", str(rank)), "r+b", buffering=0)
+family = [
+    subprocess.Popen(words, stdout=opened("out", rank), stderr=opened("err", rank))
+    for rank in range(int(options["-n"]))
+]
+sys.exit(max(rank.wait() for rank in family))
+"""
+
+
+def install(state: Path) -> None:
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = state / "runtimes" / f"{VERSION}-py{minor.replace('.', '')}"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    mpiexec = folder / "bin" / "mpiexec"
+    mpiexec.write_text(MPIEXEC.format(python=sys.executable))
+    mpiexec.chmod(0o700)
+    facts = {"bodo": VERSION, "base_python": sys.executable, "minor": minor}
+    (folder / "runtime.json").write_text(json.dumps(facts))
