@@ -69,7 +69,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "bodoweb.apps.StaticFiles",
     "django.forms",
     "csp",
     "django_htmx",
