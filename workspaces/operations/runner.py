@@ -11,7 +11,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from workspaces.clouds.base import CloudError
@@ -240,6 +240,7 @@ def _write(
 
 def _let_go(operation: Operation) -> None:
     """Free the lease of an overtaken claim, so that whoever overtook it need not wait."""
-    Operation.objects.filter(pk=operation.pk, lease_owner=process_name()).update(
+    ended_or_mine = ~Q(status=Operation.Status.INPROGRESS) | Q(fence=operation.fence)
+    Operation.objects.filter(ended_or_mine, pk=operation.pk, lease_owner=process_name()).update(
         lease_owner="", lease_expires_at=None
     )
