@@ -40,7 +40,7 @@ def program(spec: ClusterSpec, words: str) -> processes.Process:
 @pytest.mark.parametrize(
     ("victim", "cause"),
     [
-        ("ipyparallel.engine", "Killed (signal 9)"),
+        ("ipyparallel.engine", "(signal 9, Killed)"),
         ("ipyparallel.controller", "controller ended with exit code 137"),
         ("shim/__main__.py", "The process that watched the cluster was killed."),
     ],
@@ -92,6 +92,19 @@ def test_removal_works_after_everything_was_deleted_by_hand(running: Case) -> No
 
     assert processes.marked("BODO_CLUSTER", str(spec.uuid)) == []
     assert not [name for _, name in running.ledger.open_resources() if str(spec.uuid) in name]
+
+
+def test_killed_rank_gives_the_signal_on_several_nodes_too(running: Case) -> None:
+    killer = "from mpi4py import MPI; import os, time; "
+    killer += "MPI.COMM_WORLD.rank and os.kill(os.getpid(), 11); time.sleep(60)"
+    running.git.commit("killer", {"ex.py": killer})
+    spec = running.cluster(nodes=2)
+    create(running, spec)
+
+    done = run_to_end(running, running.command(spec, "ex.py", source="killer"))
+
+    assert (done.exit_code, done.reason) == (11, "NonZeroExitCode")
+    assert done.message == "A process was ended by signal 11 (Segmentation fault)"
 
 
 def test_daemon_left_by_a_rank_does_not_hang_the_job(running: Case) -> None:

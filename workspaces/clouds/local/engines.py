@@ -1,9 +1,9 @@
-"""The engine set of a cluster: controller, MPI check, engines, proof; and how it reads from outside."""
+"""The engine set of a cluster: controller, check of the nodes, engines, proof; and its status."""
 
 from __future__ import annotations
 
-import re
 import shutil
+import signal
 from pathlib import Path
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from workspaces.clouds.local.machine import counted, has_own_host_names, nodes_o
 from workspaces.clouds.local.reservations import Reservation
 from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.shim.state import Spec, Stage
+from workspaces.clouds.local.shim.streams import KILLED_RANK
 
 NODEKIT = Path(__file__).parents[1] / "nodekit"
 # Engines count as registered after heartbeats. 200 ms: ready as soon as with 100, at 40 % of its
 # idle cost (0.9 % of a core for the whole set, measured).
 HEARTBEAT_MS = 200
-_EXIT_STRING = re.compile(r"EXIT STRING: (.*)")
 
 
 def run_name(reservation: Reservation) -> str:
@@ -175,8 +175,9 @@ def _cause(folder: Path, seen: Look) -> str:
     if state.reason != "ServiceEnded":
         return state.message
     log = folder / "engines.log"
-    told = _EXIT_STRING.findall(log.read_text(errors="replace")) if log.exists() else []
-    return f"A part of the cluster stopped: {state.message}{f' ({told[-1]})' if told else ''}."
+    told = KILLED_RANK.search(log.read_bytes()) if log.exists() else None
+    by = f" (signal {int(told.group(1))}, {signal.strsignal(int(told.group(1)))})" if told else ""
+    return f"A part of the cluster stopped: {state.message}{by}."
 
 
 def of_cluster(layout: Layout, cluster: UUID) -> list[Path]:

@@ -122,12 +122,16 @@ class Runner:
         self._merge_facts()
         if exit_code:
             reason = stage.reasons.get(str(exit_code), stage.reason)
-            raise EndOfRun(reason, self._failure_message(stage, exit_code), exit_code)
+            told = self._pump.rank_signal
+            raise EndOfRun(reason, self._failure_message(stage, exit_code), told or exit_code)
         return exit_code
 
     def _failure_message(self, stage: Stage, exit_code: int) -> str:
         if stage.output == "platform" and self._pump.last_line:
             return self._pump.last_line.decode(errors="replace")
+        if self._pump.rank_signal:
+            name = signal.strsignal(self._pump.rank_signal)
+            return f"A process was ended by signal {self._pump.rank_signal} ({name})"
         return f"Ended with exit code {exit_code}"
 
     def _end_leftovers(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,9 @@ from workspaces.clouds.local.shim.logfile import LineCutter, LogWriter
 
 CHUNK = 64 * 1024
 HELD_LINES = 200
+# Hydra's words when a signal ended a rank. Its own exit code is the signal's number with one
+# node, but 255 or 137 with several, because the other proxies fail over it.
+KILLED_RANK = re.compile(rb"=   EXIT CODE: (\d+)")
 
 
 class Stream:
@@ -34,6 +38,7 @@ class Pump:
         self._selector = selectors.DefaultSelector()
         self._streams: list[Stream] = []
         self.last_line = b""
+        self.rank_signal: int | None = None
 
     def watch_signals(self, fd: int) -> None:
         self._selector.register(fd, selectors.EVENT_READ, None)
@@ -97,6 +102,8 @@ class Pump:
             self.last_line = next((ln for ln in reversed(lines) if ln.strip()), self.last_line)
         if stream.is_held:
             stream.held = (stream.held + lines)[-HELD_LINES:]
+            told = KILLED_RANK.search(b"\n".join(lines))
+            self.rank_signal = int(told.group(1)) if told else self.rank_signal
         else:
             self._log.write(stream.rank, stream.kind, lines)
 
