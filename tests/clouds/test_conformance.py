@@ -83,7 +83,7 @@ def test_cluster_runs_a_job_and_leaves_nothing(running: Case) -> None:
 
     assert (done.exit_code, done.reason, done.source_commit) == (0, "", commit)
     lines = log_of(running, command)
-    assert [line.stream for line in lines][0] == "platform"
+    assert lines[0].stream == "platform"
     ranks = {line.rank: line.text for line in lines if line.rank is not None}
     assert ranks == {n: f"rank {n} of 2 on {status.nodes[n].name}: 1" for n in (0, 1)}
     assert all(line.text != "hidden-1" for line in lines)

@@ -139,7 +139,7 @@ def test_cancelled_ranks_leave_no_shared_memory(running: Case) -> None:
         line.split()[-1]
         for process in processes.marked("BODO_RUN", str(command.uuid))
         for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines()
-        if "/dev/shm/mpich" in line
+        if "/mpich_shm_" in line
     }
 
     drive(lambda: running.cloud.cancel_command(command, reason="Cancelled"), 15, until="exited")

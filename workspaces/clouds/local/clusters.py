@@ -21,7 +21,7 @@ from workspaces.clouds.local import engines, processes, runs
 from workspaces.clouds.local.environment import Runtime, create_overlay
 from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.machine import Machine
-from workspaces.clouds.local.reservations import Reservation, Reservations
+from workspaces.clouds.local.reservations import Reservation, Reservations, require
 from workspaces.clouds.local.runtimes import Runtimes
 from workspaces.clouds.local.shim.state import lock_file
 
@@ -167,7 +167,8 @@ class Clusters:
         self._layout.hostfile(spec.workspace.uuid, spec.uuid).unlink(missing_ok=True)
         folder = self._layout.cluster(spec.uuid)
         had_folder = folder.exists()
-        with lock_file(self._layout.lock, seconds=LOCK_SECONDS):
+        with lock_file(self._layout.lock, seconds=LOCK_SECONDS) as is_ours:
+            require(is_ours)
             delete_tree(folder)
         return int(had_folder)
 

@@ -7,6 +7,7 @@ of the platform, before or after a restart, finds it all again by looking.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ from workspaces.clouds.local.machine import (
 from workspaces.clouds.local.runtimes import Runtimes
 
 REGION = Region("local", "This machine")
-_FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "BODO_", "MPI4PY_", "HYDRA_", "UCX_", "FI_")
+_FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "PIP_", "BODO_", "MPI4PY_", "HYDRA_", "UCX_", "FI_")
 
 
 class LocalCloud:
@@ -142,7 +143,7 @@ class LocalCloud:
         runtime = self._runtimes.find(version) or Runtime(version, self._layout.runtimes, "", "")
         variables = cluster_environment(self._layout, spec, runtime)
         return [
-            f'export {name}="{value}"'
+            f"export {name}={shlex.quote(value)}"
             for name, value in variables.items()
             if name.startswith(_FOR_PEOPLE)
         ]

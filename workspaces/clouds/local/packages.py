@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 
 _PASSED_ON = re.compile(
-    r"^(HOME|PATH|LANG|XDG_CONFIG_HOME|NETRC|SSL_CERT_\w+|(UV|PIP)_\w+|\w+_proxy)$", re.I
+    r"^(HOME|PATH|LANG|XDG_CONFIG_HOME|NETRC|SSL_CERT_\w+|(UV|PIP)_\w+|\w+_proxy)$", re.IGNORECASE
 )
 _UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -82,7 +82,7 @@ def parse_versions(output: str) -> list[str]:
     try:
         words = json.loads(output)["versions"]
     except (ValueError, KeyError, TypeError):
-        listed = re.search(r"^Available versions:(.*)$", output, re.M)
+        listed = re.search(r"^Available versions:(.*)$", output, re.MULTILINE)
         words = listed.group(1).split(",") if listed else []
     found = {word.strip() for word in words if _VERSION.match(word.strip())}
     return sorted(found, key=version_key, reverse=True)

@@ -20,6 +20,7 @@ from workspaces.clouds.local import runs
 from workspaces.clouds.local.environment import CONSTRAINTS, Runtime
 from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.packages import index_versions, uv_environment, version_key
+from workspaces.clouds.local.reservations import require
 from workspaces.clouds.local.shim.logfile import parse_record, read_records
 from workspaces.clouds.local.shim.state import Spec, Stage, lock_file, write_json
 
@@ -110,7 +111,8 @@ class Runtimes:
         return self.find(version) or progress(version, build.last_lines())
 
     def _current_build(self, version: str, asked_at: float) -> Build:
-        with lock_file(self._layout.lock, seconds=LOCK_SECONDS):
+        with lock_file(self._layout.lock, seconds=LOCK_SECONDS) as is_ours:
+            require(is_ours)
             attempt = 1
             while self._is_over(Build(self._build_folder(version, attempt)), asked_at):
                 attempt += 1
@@ -178,5 +180,5 @@ def progress(version: str, lines: list[str]) -> Progress:
 
 def failure(version: str, lines: list[str]) -> str:
     """The last lines, without the drawing that uv puts around its sentences."""
-    causes = [line.lstrip("×╰─▶│ ") for line in lines if not line.startswith("Ended ")]
+    causes = [re.sub(r"^\W+", "", line) for line in lines if not line.startswith("Ended ")]
     return f"Bodo {version} could not be installed: {' '.join(causes[-4:])[:800]}"

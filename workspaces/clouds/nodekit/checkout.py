@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 NOT_FOUND, AUTH, BAD_REFERENCE, NO_SCRIPT = 20, 21, 22, 23
@@ -32,8 +33,13 @@ _REFERENCE_SIGNS = ("couldn't find remote ref", "not our ref", "unadvertised obj
 _REDIRECT = re.compile(r"error: 30[12378]")
 
 
-def end(code: int, sentence: str) -> None:
-    print(sentence)
+def say(sentence: str) -> None:
+    sys.stdout.write(sentence + "\n")
+    sys.stdout.flush()
+
+
+def end(code: int, sentence: str) -> NoReturn:
+    say(sentence)
     raise SystemExit(code)
 
 
@@ -84,7 +90,7 @@ def fetch(folder: str, url: str, reference: str) -> str:
         end(NOT_FOUND, "Only http and https addresses can be fetched. Enter the https address.")
     if reference and not _REFERENCE.match(reference):
         end(BAD_REFERENCE, f"{reference!r} is not the name of a branch, a tag or a commit.")
-    print(f"Cloning {url}{f' at {reference}' if reference else ''}", flush=True)
+    say(f"Cloning {url}{f' at {reference}' if reference else ''}")
     env = git_environment(url)
     git(folder, "init", "-q", env=env)
     words = ("fetch", "-q", "--depth", "1", "--no-tags", "--")
@@ -100,7 +106,7 @@ def fetch(folder: str, url: str, reference: str) -> str:
     return git(folder, "rev-parse", "HEAD", env=env).stdout.strip()
 
 
-def explain(url: str, reference: str, stderr: str) -> None:
+def explain(url: str, reference: str, stderr: str) -> NoReturn:
     words = stderr.lower()
     if any(sign in words for sign in _REFERENCE_SIGNS):
         what = f"The reference {reference!r}" if reference else "The default branch"
@@ -114,7 +120,7 @@ def explain(url: str, reference: str, stderr: str) -> None:
             f"{url} does not exist or needs other credentials. "
             "Check the address, the username and the password or token.",
         )
-    print(stderr.strip()[-1000:])
+    say(stderr.strip()[-1000:])
     end(NOT_FOUND, f"{url} could not be fetched. Check the address and that it is reachable.")
 
 
@@ -123,7 +129,7 @@ def main() -> None:
     if source:
         commit = fetch(folder, *source)
         Path(facts).write_text(json.dumps({"commit": commit}))
-        print(f"Checked out {commit}")
+        say(f"Checked out {commit}")
     if script and not script.startswith("-") and not Path(folder, script).is_file():
         end(NO_SCRIPT, f"There is no file {script!r} in the source. Check the command.")
 

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 
 def main(marker: Path) -> None:
-    import bodo  # noqa: F401 - importing it is what breaks with a pandas that is too new
-    import ipyparallel  # noqa: F401
-    import pandas as pd
-
-    if len(pd.DataFrame({"a": [1, 2]})) != 2:
+    # Importing bodo is what breaks data frames when pandas is too new for it.
+    for name in ("ipyparallel", "ipykernel", "bodo"):
+        import_module(name)
+    if len(import_module("pandas").DataFrame({"a": [1, 2]})) != 2:
         raise SystemExit("pandas does not work in this runtime")
     facts = {
         "bodo": version("bodo"),
-        "base_python": sys._base_executable,  # type: ignore[attr-defined] # in every CPython
+        "base_python": str(getattr(sys, "_base_executable", sys.executable)),
         "minor": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
     draft = marker.with_name(marker.name + ".draft")
     draft.write_text(json.dumps(facts))
     draft.replace(marker)
-    print(f"Installed Bodo {facts['bodo']}")
+    sys.stdout.write(f"Installed Bodo {facts['bodo']}\n")
 
 
 main(Path(sys.argv[1]))

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import ipyparallel
+from typing import Protocol
 
 DEADLINE_SECONDS = 120
 
@@ -19,14 +18,20 @@ DEADLINE_SECONDS = 120
 def about_this_engine() -> tuple[str, int, str]:
     """Runs on an engine."""
     import socket
+    from importlib import import_module
     from importlib.metadata import version
 
-    from mpi4py import MPI
+    mpi = import_module("mpi4py.MPI")
+    return socket.gethostname(), mpi.COMM_WORLD.rank, version("bodo")
 
-    return socket.gethostname(), MPI.COMM_WORLD.rank, version("bodo")
+
+class EngineList(Protocol):
+    """What we ask of ipyparallel's client, which has no types."""
+
+    ids: list[int]
 
 
-def wait_for(client: Any, count: int) -> None:  # Any: ipyparallel has no types
+def wait_for(client: EngineList, count: int) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while len(client.ids) < count:
         if time.monotonic() > deadline:
@@ -36,7 +41,8 @@ def wait_for(client: Any, count: int) -> None:  # Any: ipyparallel has no types
 
 def main() -> None:
     client_file, count, version, nodes, ready = sys.argv[1:6]
-    client = ipyparallel.Client(client_file, timeout=30)
+    # Untyped, and only there in a cluster's environment.
+    client = import_module("ipyparallel").Client(client_file, timeout=30)
     wait_for(client, int(count))
     engines = client[:].apply_sync(about_this_engine)
     if sorted(rank for _, rank, _ in engines) != list(range(int(count))):
@@ -49,7 +55,7 @@ def main() -> None:
     draft = Path(ready + ".draft")
     draft.write_text(json.dumps([list(engine) for engine in engines]))
     draft.replace(ready)
-    print(f"{count} engines answered")
+    sys.stdout.write(f"{count} engines answered\n")
 
 
 if __name__ == "__main__":

@@ -34,9 +34,9 @@ def main() -> None:
     names = Counter(done.stdout.split())
     problem = problem_of(names, nodes, cores, has_own_names=bool(has_own_names))
     if done.returncode or problem:
-        print(done.stderr.strip()[-2000:])
+        sys.stdout.write(done.stderr.strip()[-2000:] + "\n")
         raise SystemExit(f"Not all nodes answered: {problem or 'mpiexec failed'}")
-    print(f"Started node {nodes} of {nodes}")
+    sys.stdout.write(f"Started node {nodes} of {nodes}\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
 
-from workspaces.clouds.local.shim.start import main  # noqa: E402 - needs the path above
+from workspaces.clouds.local.shim.start import main
 
 main(Path(sys.argv[1]))

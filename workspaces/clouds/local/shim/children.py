@@ -16,7 +16,7 @@ from workspaces.clouds.local.shim.state import Stage
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
-_MPI_MEMORY = re.compile(rb"/dev/shm/mpich_shm_\w+")  # noqa: S108 - a name to look for
+_MPI_MEMORY = re.compile(rb"/dev/shm/mpich_shm_\w+")
 GRACE_SECONDS = 1.0
 
 
