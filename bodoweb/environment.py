@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 FIELD_KEY_BYTES = 32
 
 
-class Env(environ.Env):  # type: ignore[misc]  # django-environ ships no types
+class Env(environ.Env):
     """``environ.Env`` whose complaints name the variable and what was expected."""
 
     def integer(self, name: str, default: int, *, minimum: int = 0) -> int:

@@ -42,7 +42,10 @@ class MachineFields(forms.Form):
         self._set_choices("instance_type", [(kind.name, kind.label) for kind in self.offered])
         self._set_choices(
             "bodo_version",
-            [(v.version, v.version if v.is_installed else f"{v.version} (installs first)") for v in versions],
+            [
+                (v.version, v.version if v.is_installed else f"{v.version} (installs first)")
+                for v in versions
+            ],
         )
 
     def _set_choices(self, name: str, choices: list[tuple[str, str]]) -> None:
@@ -78,10 +81,12 @@ class ClusterForm(MachineFields):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        name, uuid = cleaned.get("name"), cleaned.get("uuid")
-        same = Cluster.objects.live().filter(workspace=self.workspace, name__iexact=name or "")
-        if name and same.exclude(uuid=uuid).exists():
-            self.add_error("name", f"A cluster named {name} lives in this workspace already.")
-        if not Cluster.objects.filter(uuid=uuid).exists():
-            self.clean_machines(cleaned)
+        uuid = cleaned.get("uuid")
+        if uuid and Cluster.objects.filter(uuid=uuid).exists():
+            return cleaned  # a second submit: the room is taken by the first one
+        if name := cleaned.get("name"):
+            same = Cluster.objects.live().filter(workspace=self.workspace, name__iexact=name)
+            if same.exists():
+                self.add_error("name", f"A cluster named {name} lives in this workspace already.")
+        self.clean_machines(cleaned)
         return cleaned

@@ -40,8 +40,11 @@ def cluster_list(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
 
 @workspace_view("cluster.create")
 def cluster_create_page(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
-    initial = {name: request.GET[name] for name in ("instance_type", "node_count", "name")
-               if name in request.GET}
+    initial = {
+        name: request.GET[name]
+        for name in ("instance_type", "node_count", "name")
+        if name in request.GET
+    }
     form = ClusterForm(request.POST or None, workspace=workspace, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:

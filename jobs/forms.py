@@ -14,7 +14,6 @@ from django.utils import timezone
 from clusters.forms import MachineFields
 from clusters.models import Cluster
 from jobs.models import Job
-from workspaces.models import Workspace
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # They steer the launcher of the cluster itself; a job's own value would break or escape it.
@@ -86,7 +85,8 @@ class JobForm(MachineFields):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if Job.objects.filter(uuid=cleaned.get("uuid")).exists():
+        uuid = cleaned.get("uuid")
+        if uuid and Job.objects.filter(uuid=uuid).exists():
             return cleaned  # a second submit: the cluster is taken by the first one
         if cleaned.get("is_new_cluster"):
             cleaned["cluster"] = None
@@ -98,7 +98,10 @@ class JobForm(MachineFields):
 
 class VariableForm(forms.Form):
     key = forms.CharField(
-        label="Key", required=False, max_length=200, widget=forms.TextInput({"placeholder": "Key", "aria-label": "Key"})
+        label="Key",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput({"placeholder": "Key", "aria-label": "Key"}),
     )
     value = forms.CharField(
         label="Value",

@@ -37,16 +37,19 @@ def job_list(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
 def job_create_page(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
     form = JobForm(request.POST or None, workspace=workspace, initial=request.GET.dict())
     variables = VariableFormSet(_with_one_more(request) if request.POST else None)
-    if request.method == "POST" and "add_variable" not in request.POST:
-        if form.is_valid() and variables.is_valid():
-            job = _create(request, workspace, form, variables_of(variables))
-            if job:
-                return redirect("jobs:list", workspace=workspace.uuid)
+    is_submit = request.method == "POST" and "add_variable" not in request.POST
+    if (
+        is_submit
+        and form.is_valid()
+        and variables.is_valid()
+        and _create(request, workspace, form, variables_of(variables))
+    ):
+        return redirect("jobs:list", workspace=workspace.uuid)
     return render(
         request,
         "jobs/job_form.html",
         {"workspace": workspace, "form": form, "variables": variables},
-        status=422 if form.is_bound and "add_variable" not in request.POST else 200,
+        status=422 if is_submit else 200,
     )
 
 

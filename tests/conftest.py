@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -119,7 +119,7 @@ def cluster(workspace: Workspace) -> Callable[..., Cluster]:
 
 
 @pytest.fixture
-def run_operations() -> Iterator[Callable[..., int]]:
+def run_operations() -> Callable[..., int]:
     """Carry out every due step as a worker would, until nothing is open or ``steps`` are done."""
     from workspaces.models import Operation
     from workspaces.operations.runner import run_step
@@ -135,4 +135,4 @@ def run_operations() -> Iterator[Callable[..., int]]:
             done += 1
         return done
 
-    yield run
+    return run

@@ -12,10 +12,10 @@ from uuid import UUID
 from workspaces.clouds.base import (
     BodoVersion,
     Check,
+    CloudError,
     ClusterPhase,
     ClusterSpec,
     ClusterStatus,
-    CloudError,
     CommandSpec,
     CommandState,
     CommandStatus,

@@ -57,10 +57,21 @@ class CloudConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # gene
         return cleaned
 
 
+class CloudConfigurationField(forms.ModelChoiceField[CloudConfiguration]):
+    def label_from_instance(self, obj: CloudConfiguration) -> str:
+        """The option shows provider and UUID (V17)."""
+        return f"{obj.name} ({obj.get_provider_display()}, {obj.uuid})"
+
+
 class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """Name, cloud configuration, region (F026). The region list follows the configurations."""
 
     uuid = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    cloud_configuration = CloudConfigurationField(
+        queryset=CloudConfiguration.objects.none(),
+        label="Cloud configuration",
+        empty_label="Select a cloud configuration…",
+    )
 
     class Meta:
         model = Workspace
@@ -72,10 +83,6 @@ class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         field = self.fields["cloud_configuration"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - for the type checker
         field.queryset = configurations
-        field.empty_label = "Select a cloud configuration…"
-        field.label_from_instance = (  # type: ignore[method-assign]  # Django's documented hook
-            lambda c: f"{c.name} ({c.get_provider_display()}, {c.uuid})"
-        )
         self._regions = {c.pk: cloud_of(c).regions() for c in configurations}
         names = {r.name: r.label for regions in self._regions.values() for r in regions}
         self.fields["region"] = forms.ChoiceField(label="Region", choices=list(names.items()))

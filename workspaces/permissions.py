@@ -89,7 +89,7 @@ def role_may(role: str | None, action: str) -> bool:
 class HtmxOrgRequest(HttpRequest):
     """What views under an organization or workspace get: a signed-in user and their role."""
 
-    user: User  # type: ignore[assignment]  # login_required came first
+    user: User  # login_required came first
     htmx: HtmxDetails
     organization: Organization
     workspace: Workspace | None

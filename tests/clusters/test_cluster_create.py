@@ -13,7 +13,7 @@ from accounts.models import User
 from clusters.models import Cluster, UsageInterval
 from clusters.sizing import RECOMMENDATIONS
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import ClusterPhase, CloudError
+from workspaces.clouds.base import CloudError, ClusterPhase
 from workspaces.models import Operation, Workspace
 
 Make = Callable[..., object]
@@ -54,7 +54,10 @@ def test_create_ends_finished_and_running(
     assert cluster.state == "RUNNING"
     assert Operation.objects.get().status == "FINISHED"
     assert [node.address for node in cluster.nodes.all()] == [
-        "127.1.1.1", "127.1.1.2", "127.1.1.3", "127.1.1.4"
+        "127.1.1.1",
+        "127.1.1.2",
+        "127.1.1.3",
+        "127.1.1.4",
     ]
 
 

@@ -21,8 +21,8 @@ from workspaces.operations import (
     handles,
     operation_cancel,
     operation_start,
+    registry,
 )
-from workspaces.operations import registry
 from workspaces.operations.runner import MAX_ATTEMPTS, claim, run_step
 
 Script = list[object]

@@ -138,9 +138,9 @@ def _on_error(operation: Operation, kind: Kind, error: CloudError) -> None:
     seconds = min(2**operation.attempts, RETRY_SECONDS_AT_MOST)
     _write(
         operation,
+        {"next_step_at": timezone.now() + timedelta(seconds=seconds)},
         message=f"{error.message} Next try in {seconds} s.",
         is_error=True,
-        next_step_at=timezone.now() + timedelta(seconds=seconds),
     )
 
 
@@ -168,23 +168,21 @@ def _record_wait(operation: Operation, outcome: Wait) -> None:
     is_cleanup = operation.phase == CLEANUP
     if not is_cleanup and outcome.phase != operation.phase:
         fields |= {"phase": outcome.phase, "phase_started_at": now}
-    _write(operation, message=outcome.message, **fields)
+    _write(operation, fields, message=outcome.message)
 
 
 def _begin_cleanup(operation: Operation, kind: Kind, error: CloudError) -> None:
     now = timezone.now()
     logger.info("operation %s %s stops: %s", operation.kind, operation.uuid, error.code)
-    _write(
-        operation,
-        message=error.message,
-        is_error=True,
-        phase=CLEANUP,
-        phase_started_at=now,
-        error_code=error.code,
-        error_message=error.message,
-        attempts=0,
-        next_step_at=now,
-    )
+    fields: dict[str, object] = {
+        "phase": CLEANUP,
+        "phase_started_at": now,
+        "error_code": error.code,
+        "error_message": error.message,
+        "attempts": 0,
+        "next_step_at": now,
+    }
+    _write(operation, fields, message=error.message, is_error=True)
     run_step(operation.pk)
 
 
@@ -204,12 +202,16 @@ def _finish(
         fields["percent"] = 100
     if error:
         fields |= {"error_code": error.code, "error_message": error.message}
-    return _write(operation, message=error.message if error else message, **fields)
+    return _write(operation, fields, message=error.message if error else message)
 
 
 @transaction.atomic
 def _write(
-    operation: Operation, *, message: str | None, is_error: bool = False, **fields: object
+    operation: Operation,
+    fields: dict[str, object],
+    *,
+    message: str | None,
+    is_error: bool = False,
 ) -> bool:
     """Write under the fence of our claim and let go of the lease; False when overtaken."""
     if message:

@@ -60,7 +60,9 @@ def workspace_create(
     except IntegrityError as error:
         if earlier := Workspace.objects.filter(uuid=uuid, organization=organization).first():
             return earlier
-        raise WorkspaceRefused(f"Your organization has a workspace named {name} already.") from error
+        raise WorkspaceRefused(
+            f"Your organization has a workspace named {name} already."
+        ) from error
     if actor.user:
         WorkspaceMembership.objects.create(
             workspace=workspace, user=actor.user, role=WorkspaceMembership.Role.ADMIN

@@ -34,7 +34,9 @@ def workspace_list(request: HtmxOrgRequest, organization: Organization) -> HttpR
         "workspaces/workspace_list.html",
         {
             "organization": organization,
-            "workspaces": workspaces.filter(organization=organization).annotate(**latest_operation_columns()),
+            "workspaces": workspaces.filter(organization=organization).annotate(
+                **latest_operation_columns()
+            ),
             "may_create": role_may(request.role, "workspace.create"),
             "may_link_cloud": role_may(request.role, "cloud_configuration.create"),
             "has_cloud": organization.cloud_configurations.exists(),
