@@ -13,7 +13,6 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -33,7 +32,6 @@ from workspaces.permissions import (
     Role,
     organization_view,
     public_view,
-    role_may,
     signed_in_view,
 )
 
@@ -76,18 +74,17 @@ def home(request: HttpRequest) -> HttpResponse:
 def dashboard(request: HtmxOrgRequest, organization: Organization) -> HttpResponse:
     workspaces = Workspace.objects.live().visible_to(request.user)
     mine = workspaces.filter(organization=organization)
-    clusters, jobs = running_clusters(mine), unsettled_jobs(mine)
+    steps = onboarding_steps(organization, mine, request.role)
     return render(
         request,
         "bodoweb/dashboard.html",
         {
             "organization": organization,
-            "steps": onboarding_steps(organization, mine, request.role),
+            "steps": steps,
+            "done_count": sum(step.is_done for step in steps),
             "workspaces": mine,
-            "clusters": clusters,
-            "jobs": jobs,
-            "now": timezone.now(),
-            "may_create": role_may(request.role, "workspace.create"),
+            "clusters": running_clusters(mine),
+            "jobs": unsettled_jobs(mine),
         },
     )
 
