@@ -10,6 +10,18 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import user_unlock
 
+HISTORY = (
+    "uuid",
+    "terms_version",
+    "terms_accepted_at",
+    "date_joined",
+    "activated_at",
+    "last_login",
+    "locked_at",
+    "unlocked_at",
+)
+RIGHTS = ("is_staff", "is_superuser", "groups")
+
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -25,28 +37,18 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
         "first_name",
         "last_name",
         "is_active",
-        "is_staff",
-        "is_superuser",
-        "groups",
-        "uuid",
-        "terms_version",
-        "terms_accepted_at",
-        "date_joined",
-        "activated_at",
-        "last_login",
-        "locked_at",
-        "unlocked_at",
+        *RIGHTS,
+        *HISTORY,
     ]
     filter_horizontal = ["groups"]
-    readonly_fields = fields[0:1] + fields[7:]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only a superuser hands out the rights of one."""
-        rights = [] if request.user.is_superuser else ["is_staff", "is_superuser", "groups"]
-        return [*self.readonly_fields, *rights]
+        shown = [*HISTORY, "email"]
+        return shown if request.user.is_superuser else [*shown, *RIGHTS]
 
     @admin.action(description="Unlock selected users", permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
