@@ -34,6 +34,7 @@ from workspaces.clouds.base import (
 from workspaces.clouds.local import processes
 from workspaces.clouds.local.clusters import Clusters, folder_name
 from workspaces.clouds.local.commands import Commands
+from workspaces.clouds.local.ending import end_all
 from workspaces.clouds.local.environment import Runtime, cluster_environment
 from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.machine import (
@@ -172,6 +173,10 @@ class LocalCloud:
             ),
         ]
         return folders + self._processes()
+
+    def end_everything(self) -> int:
+        """Not part of the contract: for ``manage.py down``. Answers how many runs it ended."""
+        return end_all(self._layout)
 
     def _processes(self) -> list[RemoteResource]:
         found = []
