@@ -40,7 +40,8 @@ class ShimRun:
         return state
 
     def lines(self) -> list[LogLine]:
-        records = Path(self.spec.log).read_bytes().splitlines()
+        log = Path(self.spec.log)
+        records = log.read_bytes().splitlines() if log.exists() else []
         found = [parse_record(record) for record in records]
         assert None not in found
         return [line for line in found if line is not None]

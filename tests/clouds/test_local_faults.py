@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_failed_cluster_starts_afresh_after_a_stop(running: Case) -> None:
     drive(lambda: running.cloud.stop_cluster(spec), 15)
 
     assert create(running, spec).phase is ClusterPhase.READY
+
+
+def test_many_workers_make_one_engine_set(running: Case) -> None:
+    spec = running.cluster(nodes=2)
+
+    with ThreadPoolExecutor(4) as workers:
+        found = list(workers.map(lambda _: create(running, spec), range(4)))
+
+    assert {status.phase for status in found} == {ClusterPhase.READY}
+    lines = [
+        Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        for process in processes.marked("BODO_CLUSTER", str(spec.uuid))
+    ]
+    assert len([line for line in lines if b"shim/__main__.py" in line]) == 1
 
 
 def test_restart_of_the_machine_is_told(running: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,20 @@ def test_secret_is_masked_wherever_the_reads_cut_it(size: int) -> None:
     assert b"".join(pieces).count(b"********") == 2
 
 
+def test_a_full_log_keeps_the_beginning_and_the_platforms_lines(tmp_path: Path) -> None:
+    log = LogWriter(tmp_path / "log", limit=200)
+
+    for number in range(50):
+        log.write(0, "o", [f"line {number}".encode()])
+    log.platform("Ended with exit code 0")
+
+    texts = [line.split(b"\t")[3] for line in (tmp_path / "log").read_bytes().splitlines()]
+    assert texts[0] == b"line 0"
+    assert texts.count(b"The log is full; further output is not kept") == 1
+    assert texts[-1] == b"Ended with exit code 0"
+    assert len(texts) < 12
+
+
 def test_record_keeps_tabs_and_replaces_what_is_no_text() -> None:
     line = parse_record(b"12.345\t3\te\ta\tb\xff\0c")
 

@@ -17,7 +17,7 @@ from workspaces.clouds.base import (
     Progress,
     ResourceLedger,
 )
-from workspaces.clouds.local import engines, processes, runs
+from workspaces.clouds.local import engines, processes, runs, shared_memory
 from workspaces.clouds.local.environment import Runtime, create_overlay
 from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.machine import Machine
@@ -151,6 +151,7 @@ class Clusters:
         while self._has_shims(folders) and time.monotonic() < deadline:
             time.sleep(0.03)
         left = processes.sweep("BODO_CLUSTER", str(cluster), seconds=KILL_SECONDS)
+        shared_memory.remove_unheld()
         return len(alive), len(left)
 
     def _has_shims(self, folders: list[Path]) -> bool:

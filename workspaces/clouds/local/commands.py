@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -39,7 +40,14 @@ _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 
 
 class Commands:
-    def __init__(self, layout: Layout, reservations: Reservations, runtimes: Runtimes) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        reservations: Reservations,
+        runtimes: Runtimes,
+        settings: Mapping[str, object],
+    ) -> None:
+        self._log_limit = int(str(settings.get("log_mib") or 256)) * 1024 * 1024
         self._layout = layout
         self._reservations = reservations
         self._runtimes = runtimes
@@ -49,7 +57,8 @@ class Commands:
         if look.state is None and not look.is_alive:
             self._start(spec, ledger)
         status = self.observe(spec)
-        if status.state is CommandState.EXITED:
+        is_open = ("command", str(spec.uuid)) in ledger.open_resources()
+        if status.state is CommandState.EXITED and is_open:
             ledger.removed("command", str(spec.uuid))
             ledger.confirm_gone("command", str(spec.uuid))
         return status
@@ -137,6 +146,7 @@ class Commands:
             state=str(self._layout.command_state(spec.uuid)),
             markers=markers(self._layout, UUID(reservation.workspace), spec.cluster.uuid, name),
             seconds=float(spec.timeout_seconds),
+            log_limit=self._log_limit,
             remove=[str(folder / "work"), str(folder / "fifo")],
             stages=[
                 _source_stage(spec, folder, cwd, runtime),

@@ -36,7 +36,7 @@ from workspaces.clouds.local.clusters import Clusters, folder_name
 from workspaces.clouds.local.commands import Commands
 from workspaces.clouds.local.ending import end_all
 from workspaces.clouds.local.environment import Runtime, cluster_environment
-from workspaces.clouds.local.layout import Layout, delete_tree
+from workspaces.clouds.local.layout import Layout, as_uuid, delete_tree, uuid_folders
 from workspaces.clouds.local.machine import (
     NO_ISOLATION,
     SAME_HOST_NAME,
@@ -52,7 +52,8 @@ _FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "PIP_", "BODO_", "MPI4PY_", "HYDRA_", "UCX
 
 class LocalCloud:
     """Settings: ``root`` (state folder, required), ``python``, ``version_count``, ``overcommit``,
-    ``uv_cache``; ``cores`` and ``memory_mib`` pretend another machine."""
+    ``uv_cache``, ``log_mib`` (what is kept of one command's output); ``cores`` and
+    ``memory_mib`` pretend another machine."""
 
     def __init__(self, settings: Mapping[str, object]) -> None:
         self._layout = Layout(Path(str(settings["root"])).resolve())
@@ -60,7 +61,8 @@ class LocalCloud:
         self._machine = Machine.from_settings(settings)
         self._runtimes = Runtimes(self._layout, settings)
         self._clusters = Clusters(self._layout, self._machine, self._runtimes)
-        self._commands = Commands(self._layout, self._clusters.reservations, self._runtimes)
+        reservations = self._clusters.reservations
+        self._commands = Commands(self._layout, reservations, self._runtimes, settings)
 
     def validate(self) -> list[Check]:
         is_linux = sys.platform == "linux"
@@ -200,15 +202,3 @@ class LocalCloud:
 
 def workspace_name(workspace: UUID) -> str:
     return f"workspace-{workspace}"
-
-
-def uuid_folders(parent: Path) -> list[tuple[UUID, Path]]:
-    pairs = [(as_uuid(path.name), path) for path in sorted(parent.iterdir())]
-    return [(uuid, path) for uuid, path in pairs if uuid is not None]
-
-
-def as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

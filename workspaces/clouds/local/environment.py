@@ -6,6 +6,7 @@ read-only runtime through a ``.pth`` file, and what ``pip`` installs lands in th
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -72,6 +73,9 @@ def cluster_environment(layout: Layout, spec: ClusterSpec, runtime: Runtime) -> 
         "HYDRA_IFACE": "lo",
         "UCX_NET_DEVICES": "lo",
         "FI_TCP_IFACE": "lo",
+        # An ordinary user's nodes live in user namespaces of their own, where UCX may not open
+        # another rank's memory through /proc; named segments it may.
+        "UCX_POSIX_USE_PROC_LINK": "y" if os.geteuid() == 0 else "n",
     }
 
 

@@ -87,3 +87,15 @@ def delete_tree(path: Path) -> None:
             with contextlib.suppress(OSError):
                 Path(folder, name).chmod(0o700, follow_symlinks=False)
     shutil.rmtree(path, ignore_errors=True)
+
+
+def uuid_folders(parent: Path) -> list[tuple[UUID, Path]]:
+    pairs = [(as_uuid(path.name), path) for path in sorted(parent.iterdir())]
+    return [(uuid, path) for uuid, path in pairs if uuid is not None]
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 _PASSED_ON = re.compile(
     r"^(HOME|PATH|LANG|XDG_CONFIG_HOME|NETRC|SSL_CERT_\w+|(UV|PIP)_\w+|\w+_proxy)$", re.IGNORECASE
@@ -92,10 +93,20 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+def base_python() -> str:
+    """The interpreter below our own virtual environment."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def python_with_pip() -> str:
+    """Our own environment may have been made without pip."""
+    return sys.executable if find_spec("pip") else base_python()
+
+
 def _pip(*words: str) -> str:
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "--disable-pip-version-check", *words],
+            [python_with_pip(), "-m", "pip", "--disable-pip-version-check", *words],
             check=False,
             capture_output=True,
             text=True,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
 from workspaces.clouds.base import CloudError, ClusterSpec, InstanceType, WorkspaceSpec
-from workspaces.clouds.local.layout import Layout
+from workspaces.clouds.local.layout import Layout, uuid_folders
 from workspaces.clouds.local.machine import MOST_NODES, Machine
 from workspaces.clouds.local.shim.state import lock_file, write_json
 
@@ -58,8 +58,7 @@ class Reservations:
         return Reservation(**json.loads(text))
 
     def every(self) -> list[Reservation]:
-        names = (path.parent.name for path in self._layout.clusters.glob("*/cluster.json"))
-        found = (self.find(UUID(name)) for name in names)
+        found = (self.find(uuid) for uuid, _ in uuid_folders(self._layout.clusters))
         return [reservation for reservation in found if reservation is not None]
 
     def check(self, wanted: int, node_count: int, *, besides: UUID | None = None) -> None:

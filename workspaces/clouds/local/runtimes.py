@@ -19,7 +19,12 @@ from workspaces.clouds.base import BodoVersion, CloudError, Progress
 from workspaces.clouds.local import runs
 from workspaces.clouds.local.environment import CONSTRAINTS, Runtime
 from workspaces.clouds.local.layout import Layout
-from workspaces.clouds.local.packages import index_versions, uv_environment, version_key
+from workspaces.clouds.local.packages import (
+    base_python,
+    index_versions,
+    uv_environment,
+    version_key,
+)
 from workspaces.clouds.local.reservations import require
 from workspaces.clouds.local.shim.logfile import parse_record, read_records
 from workspaces.clouds.local.shim.state import Spec, Stage, lock_file, write_json
@@ -28,14 +33,8 @@ DESCRIBE = Path(__file__).parents[1] / "nodekit" / "describe.py"
 LOCK_SECONDS = 10
 BUILD_SECONDS = 1800.0
 _VERSION = re.compile(r"^\d+(\.\d+)+$")
-_PERCENT = (
-    ("Using", 3),
-    ("Creating", 5),
-    ("Resolved", 15),
-    ("Prepared", 40),
-    ("Installed", 60),
-    ("Bytecode", 90),
-)
+_UV_SENTENCE = re.compile(r"^(Resolved|Prepared|Installed|Bytecode compiled) \d+ \w+")
+_PERCENT = {"Resolved": 15, "Prepared": 40, "Installed": 60, "Bytecode": 90}
 
 
 @dataclass(frozen=True)
@@ -164,17 +163,13 @@ class Runtimes:
         )
 
 
-def base_python() -> str:
-    """The interpreter below our own virtual environment."""
-    return str(getattr(sys, "_base_executable", sys.executable))
-
-
 def progress(version: str, lines: list[str]) -> Progress:
-    """uv says how far it is; its sentences are in the past tense already."""
+    """uv says how far it is, and its sentences are in the past tense already."""
     for line in reversed(lines):
-        for word, percent in _PERCENT:
-            if line.startswith(word):
-                return Progress(False, percent, f"Bodo {version}: {line}")
+        told = _UV_SENTENCE.match(line)
+        if told:
+            percent = _PERCENT[line.split()[0]]
+            return Progress(False, percent, f"Bodo {version}: {told.group().lower()}")
     return Progress(False, 1, f"Began to install Bodo {version}")
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from workspaces.clouds.local import processes
+from workspaces.clouds.local import processes, shared_memory
 from workspaces.clouds.local.shim.state import Stage
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
-_MPI_MEMORY = re.compile(rb"/dev/shm/mpich_shm_\w+")
 GRACE_SECONDS = 1.0
 
 
@@ -78,33 +75,21 @@ class Children:
     def end_all(self, keep_pumping: Callable[[float], None]) -> None:
         """SIGTERM to the stages, a grace, then kill all descendants until none is left."""
         me = os.getpid()
-        memory = _shared_memory(processes.descendants(me))
+        memory = shared_memory.held_by(processes.descendants(me))
         deadline = time.monotonic()
         for process in processes.descendants(me):
             if process.pid in self.stages and processes.send(process, signal.SIGTERM):
                 deadline = time.monotonic() + GRACE_SECONDS
         while processes.descendants(me) and time.monotonic() < deadline:
             keep_pumping(0.05)
-        memory |= _shared_memory(processes.descendants(me))
+        memory |= shared_memory.held_by(processes.descendants(me))
         while left := processes.descendants(me):
             for process in left:
                 processes.send(process, signal.SIGKILL)
             keep_pumping(0.02)
         for path in memory:
-            Path(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _shared_memory(family: list[processes.Process]) -> set[str]:
-    """MPICH's segments that this family maps: MPICH leaks them when ranks are killed."""
-    names: set[str] = set()
-    for process in family:
-        try:
-            maps = Path(f"/proc/{process.pid}/maps").read_bytes()
-        except OSError:
-            continue
-        names.update(name.decode() for name in _MPI_MEMORY.findall(maps))
-    return names

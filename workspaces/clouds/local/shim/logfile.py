@@ -68,18 +68,31 @@ def whole_characters(line: bytes, cut: int) -> int:
 
 
 class LogWriter:
-    """Appends records; each call reaches the file at once, as whole records."""
+    """Appends records; each call reaches the file at once, as whole records.
 
-    def __init__(self, path: Path) -> None:
+    Past ``limit`` bytes only the platform's own lines are written.
+    """
+
+    def __init__(self, path: Path, *, limit: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o600)
+        self._left = limit
 
     def write(self, rank: int | None, stream: str, lines: Iterable[bytes]) -> None:
         head = f"{time.time():.3f}\t{'-' if rank is None else rank}\t{stream}\t".encode()
         data = b"".join(head + line + b"\n" for line in lines)
-        while data:
-            data = data[os.write(self._fd, data) :]
+        if self._has_room(rank, len(data)):
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+    def _has_room(self, rank: int | None, size: int) -> bool:
+        if rank is None or self._left is None or size == 0:
+            return True
+        was_open, self._left = self._left > 0, self._left - size
+        if was_open and self._left <= 0:
+            self.platform("The log is full; further output is not kept")
+        return self._left > 0
 
     def platform(self, text: str) -> None:
         cutter = LineCutter()

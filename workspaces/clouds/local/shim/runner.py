@@ -34,7 +34,7 @@ class Runner:
         self._dir = run_dir
         self._spec = spec
         self._secrets = secrets
-        self._log = LogWriter(Path(spec.log))
+        self._log = LogWriter(Path(spec.log), limit=spec.log_limit)
         self._pump = Pump(self._log, secret_lines(secrets.pop("", {})))
         self._children = Children()
         self._is_told_to_end = False

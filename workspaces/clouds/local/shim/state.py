@@ -42,7 +42,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Spec:
-    """``remove``: paths deleted at the end. ``seconds``: the whole run's time limit."""
+    """``remove``: paths deleted at the end. ``seconds``: the whole run's time limit.
+    ``log_limit``: bytes of output that are kept, so that no program fills the disk."""
 
     run: str
     log: str
@@ -51,6 +52,7 @@ class Spec:
     stages: list[Stage]
     seconds: float | None = None
     remove: list[str] = field(default_factory=list)
+    log_limit: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> Spec:
