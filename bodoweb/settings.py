@@ -249,6 +249,7 @@ CLOUD_SETTINGS = {
         "root": str(Path(os.environ.get("BODO_LOCAL_DIR") or DATA_DIR / "local").resolve()),
         "version_count": BODO_VERSION_COUNT,
         "overcommit": env.integer("BODO_LOCAL_OVERCOMMIT", 2, minimum=1),
+        "uv_cache": os.environ.get("BODO_UV_CACHE") or None,
     }
 }
 PROVIDERS = ["local"] if LOCAL_CLOUD else []

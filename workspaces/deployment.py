@@ -37,6 +37,8 @@ def create_workspace(step: Step) -> Outcome:
     progress = cloud.ensure_workspace(workspace_spec(workspace), step.ledger)
     if not progress.is_done:
         return Wait(0.5, progress.percent, progress.message, progress.phase)
+    if not cloud.bodo_versions(workspace.region):
+        cloud.refresh()  # so that the first cluster form has something to offer
     services.workspace_mark_ready(workspace=workspace)
     return Done(progress.message)
 
