@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,8 +14,14 @@ from tests.clouds import fake_runtime
 from tests.clouds.cases import Case, drive, log_of, run_to_end
 from tests.git_server import GitServer
 from tests.waiting import wait_until
-from workspaces.clouds.base import ClusterSpec, CommandSpec, CommandState, CommandStatus
-from workspaces.clouds.local import processes
+from workspaces.clouds.base import (
+    ClusterSpec,
+    CommandSpec,
+    CommandState,
+    CommandStatus,
+    GitSource,
+)
+from workspaces.clouds.local import processes, runs
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.reservations import Reservations
 from workspaces.clouds.local.shim.state import RunState
@@ -147,6 +153,22 @@ def test_secret_values_are_masked(quick: Case) -> None:
     assert "tok-12345" not in str(texts)
 
 
+def test_credentials_written_into_the_address_stay_out_of_files_and_log(
+    quick: Case, tmp_path: Path
+) -> None:
+    cluster = reserved(quick)
+    with GitServer(username="ada", password="tok-12345") as private:
+        private.commit("demo", {"ex.py": "print('ran')"})
+        url = private.url("demo").replace("http://", "http://ada:tok-12345@")
+        spec = CommandSpec(uuid4(), cluster, ("ex.py",), GitSource(url), 60)
+        done = run_to_end(quick, spec)
+
+    assert done.exit_code == 0
+    assert "tok-12345" not in str(log_of(quick, spec))
+    files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"tok-12345" in path.read_bytes()]
+
+
 def test_time_limit(quick: Case) -> None:
     done = run_to_end(quick, code(quick, "import time; time.sleep(600)", seconds=1))
 
@@ -172,8 +194,6 @@ def test_cancel_of_one_that_was_prepared_but_never_started(quick: Case, tmp_path
     assert reservation is not None
     assert runtime is not None
     (tmp_path / "state" / "runs" / str(spec.uuid) / "work").mkdir(parents=True)
-    from workspaces.clouds.local import runs
-
     folder = tmp_path / "state" / "runs" / str(spec.uuid)
     runs.prepare(folder, commands._spec(spec, reservation, runtime, []))
     assert quick.cloud.observe_command(spec).state is CommandState.STARTING

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from workspaces.clouds.base import (
@@ -14,6 +16,7 @@ from workspaces.clouds.base import (
     CommandSpec,
     CommandState,
     CommandStatus,
+    GitSource,
     Level,
     LogChunk,
     ResourceLedger,
@@ -36,7 +39,7 @@ from workspaces.clouds.nodekit.checkout import REASONS
 
 CANCEL_SECONDS = 3.0
 KILL_AFTER_SECONDS = 8.0
-_TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
+_NETWORK = re.compile(r"^(SSL_CERT_\w+|GIT_SSL_CAINFO|\w+_proxy)$", re.IGNORECASE)
 
 
 class Commands:
@@ -128,11 +131,10 @@ class Commands:
         allowed, refused = allowed_variables(spec.environment)
         runs.prepare(folder, self._spec(spec, reservation, runtime, refused))
         secrets: dict[str, dict[str, str]] = {"run": allowed, "": _masked_values(spec)}
+        secrets["source"] = network_environment()
         if spec.source is not None:
-            secrets["source"] = {
-                "SOURCE_USERNAME": spec.source.username,
-                "SOURCE_PASSWORD": spec.source.password,
-            }
+            _, username, password = address_and_credentials(spec.source)
+            secrets["source"] |= {"SOURCE_USERNAME": username, "SOURCE_PASSWORD": password}
         runs.start(folder, secrets)
 
     def _spec(
@@ -182,21 +184,37 @@ def _source_stage(spec: CommandSpec, folder: Path, cwd: Path, runtime: Runtime) 
     argv = [runtime.base_python, "-I", "-S", str(NODEKIT / "checkout.py")]
     argv += [str(cwd), str(folder / "facts.json"), script]
     if spec.source is not None:
-        argv += [spec.source.url, spec.source.reference]
-    tls = {name: os.environ[name] for name in _TLS_VARIABLES if name in os.environ}
+        argv += [address_and_credentials(spec.source)[0], spec.source.reference]
     return Stage(
         name="source",
         argv=argv,
         cwd=str(cwd),
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1", **tls},
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
         reason="SourceNotFound",
         reasons=REASONS,
         seconds=600,
     )
 
 
+def network_environment() -> dict[str, str]:
+    """This machine's proxies and certificates. A proxy's address may hold a password."""
+    return {name: value for name, value in os.environ.items() if _NETWORK.match(name)}
+
+
+def address_and_credentials(source: GitSource) -> tuple[str, str, str]:
+    """(address, username, password): what stands in the address itself is taken out of it."""
+    parts = urlsplit(source.url)
+    if "@" not in parts.netloc:
+        return source.url, source.username, source.password
+    written, _, host = parts.netloc.rpartition("@")
+    name, _, password = (unquote(part) for part in written.partition(":"))
+    address = parts._replace(netloc=host).geturl()
+    return address, source.username or name, source.password or password
+
+
 def _masked_values(spec: CommandSpec) -> dict[str, str]:
-    values = [*spec.secret_values, spec.source.password if spec.source else ""]
+    password = address_and_credentials(spec.source)[2] if spec.source else ""
+    values = [*spec.secret_values, password]
     return {str(number): value for number, value in enumerate(values) if value}
 
 

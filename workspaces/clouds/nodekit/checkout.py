@@ -30,6 +30,7 @@ _SECONDS = 600
 _REFERENCE = re.compile(r"^[A-Za-z0-9_./][^\s~^:?*\[\\\x00-\x1f]*$")
 _AUTH_SIGNS = ("authentication failed", "could not read username", "error: 401", "error: 403")
 _REFERENCE_SIGNS = ("couldn't find remote ref", "not our ref", "unadvertised object")
+_PASSED_ON = re.compile(r"^(PATH|SSL_CERT_\w+|GIT_SSL_CAINFO|\w+_proxy)$", re.IGNORECASE)
 _REDIRECT = re.compile(r"error: 30[12378]")
 
 
@@ -65,7 +66,7 @@ def git(folder: str, *words: str, env: dict[str, str]) -> subprocess.CompletedPr
 
 
 def git_environment(url: str) -> dict[str, str]:
-    env = {name: value for name, value in os.environ.items() if name in ("PATH", "SSL_CERT_FILE")}
+    env = {name: value for name, value in os.environ.items() if _PASSED_ON.match(name)}
     env |= {
         "LC_ALL": "C",
         "HOME": "/nonexistent",
