@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from workspaces.clouds.base import (
@@ -16,13 +13,11 @@ from workspaces.clouds.base import (
     CommandSpec,
     CommandState,
     CommandStatus,
-    GitSource,
     Level,
     LogChunk,
     ResourceLedger,
 )
 from workspaces.clouds.local import processes, runs
-from workspaces.clouds.local.engines import NODEKIT
 from workspaces.clouds.local.environment import (
     Runtime,
     allowed_variables,
@@ -35,11 +30,14 @@ from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.runtimes import Runtimes
 from workspaces.clouds.local.shim.logfile import parse_record, read_records
 from workspaces.clouds.local.shim.state import Spec, Stage
-from workspaces.clouds.nodekit.checkout import REASONS
+from workspaces.clouds.local.sources import (
+    address_and_credentials,
+    network_environment,
+    source_stage,
+)
 
 CANCEL_SECONDS = 3.0
 KILL_AFTER_SECONDS = 8.0
-_NETWORK = re.compile(r"^(SSL_CERT_\w+|GIT_SSL_CAINFO|\w+_proxy)$", re.IGNORECASE)
 
 
 class Commands:
@@ -151,7 +149,7 @@ class Commands:
             log_limit=self._log_limit,
             remove=[str(folder / "work"), str(folder / "fifo")],
             stages=[
-                _source_stage(spec, folder, cwd, runtime),
+                source_stage(spec, folder, cwd, runtime),
                 self._run_stage(spec, folder, cwd, runtime, refused),
             ],
         )
@@ -177,39 +175,6 @@ class Commands:
             begin=(note if refused else "") + begin,
             is_main=True,
         )
-
-
-def _source_stage(spec: CommandSpec, folder: Path, cwd: Path, runtime: Runtime) -> Stage:
-    script = spec.argv[0] if spec.argv else ""
-    argv = [runtime.base_python, "-I", "-S", str(NODEKIT / "checkout.py")]
-    argv += [str(cwd), str(folder / "facts.json"), script]
-    if spec.source is not None:
-        argv += [address_and_credentials(spec.source)[0], spec.source.reference]
-    return Stage(
-        name="source",
-        argv=argv,
-        cwd=str(cwd),
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
-        reason="SourceNotFound",
-        reasons=REASONS,
-        seconds=600,
-    )
-
-
-def network_environment() -> dict[str, str]:
-    """This machine's proxies and certificates. A proxy's address may hold a password."""
-    return {name: value for name, value in os.environ.items() if _NETWORK.match(name)}
-
-
-def address_and_credentials(source: GitSource) -> tuple[str, str, str]:
-    """(address, username, password): what stands in the address itself is taken out of it."""
-    parts = urlsplit(source.url)
-    if "@" not in parts.netloc:
-        return source.url, source.username, source.password
-    written, _, host = parts.netloc.rpartition("@")
-    name, _, password = (unquote(part) for part in written.partition(":"))
-    address = parts._replace(netloc=host).geturl()
-    return address, source.username or name, source.password or password
 
 
 def _masked_values(spec: CommandSpec) -> dict[str, str]:
