@@ -20,18 +20,15 @@ class UserQuerySet(models.QuerySet["User"]):
         and may still do it with a new link.
         """
         cutoff = now - timedelta(days=settings.DORMANT_DAYS)
-        return (
-            self.filter(locked_at=None)
-            .annotate(
-                # without Coalesce, SQLite's MAX of a NULL is NULL and PostgreSQL's GREATEST is not
-                last_seen=Greatest(
-                    Coalesce("last_login", "date_joined"),
-                    Coalesce("activated_at", "date_joined"),
-                    Coalesce("unlocked_at", "date_joined"),
-                )
+        unlocked = self.filter(locked_at=None).exclude(last_login=None, activated_at=None)
+        return unlocked.annotate(
+            # without Coalesce, SQLite's MAX of a NULL is NULL and PostgreSQL's GREATEST is not
+            last_seen=Greatest(
+                Coalesce("last_login", "date_joined"),
+                Coalesce("activated_at", "date_joined"),
+                Coalesce("unlocked_at", "date_joined"),
             )
-            .filter(last_seen__lt=cutoff)
-        )
+        ).filter(last_seen__lt=cutoff)
 
 
 class UserManager(BaseUserManager["User"]):
