@@ -36,12 +36,12 @@ from workspaces.operations.leases import release_dead_leases
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+START_LOOK_SECONDS = 0.1
 START_SECONDS = 30
 CANARY_SECONDS = 5.0
 # All workers may be busy with steps that use up their time; django-q2 allows them 3 s on top.
 CANARY_LIMIT_SECONDS = settings.STEP_TIMEOUT_SECONDS + 10
 STOP_SECONDS = settings.STEP_TIMEOUT_SECONDS + 10
-HEALTHY_AFTER_SECONDS = 30
 PAUSE_SECONDS_AT_MOST = 30
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -66,6 +66,7 @@ class Canary:
     """Every few seconds one message; gone from the queue's table, it was worked off."""
 
     def __init__(self) -> None:
+        self.has_returned = False
         self._number: int | None = None
         self._ahead = 0
         self._due_at = self._proof_at = time.monotonic()
@@ -80,6 +81,7 @@ class Canary:
         ahead = OrmQ.objects.filter(pk__lt=self._number).count()
         if not OrmQ.objects.filter(pk=self._number).exists():
             self._number = None
+            self.has_returned = True
             _beat()
         elif ahead < self._ahead:  # a long queue, but it moves
             self._ahead, self._proof_at = ahead, now
@@ -134,26 +136,27 @@ class Family:
         self._members = [psutil.Process(self._pid)]
 
     @property
-    def age_seconds(self) -> float:
-        return time.monotonic() - self._started_at
+    def is_complete(self) -> bool:
+        return len(self._members) >= self.SIZE
 
     def fault(self) -> str:
         """What is wrong with its processes; empty when all are there."""
         dead = [member.pid for member in self._members if not _is_alive(member)]
         if dead:
             return f"process {dead[0]} of {len(self._members)} died"
-        if len(self._members) < self.SIZE:
-            self._members = self._find_members()
-            if len(self._members) < self.SIZE and self.age_seconds > START_SECONDS:
+        if not self.is_complete:
+            self._find_members()
+            if not self.is_complete and time.monotonic() - self._started_at > START_SECONDS:
                 return f"only {len(self._members)} of {self.SIZE} processes came up"
         return ""
 
-    def _find_members(self) -> list[psutil.Process]:
+    def _find_members(self) -> None:
+        """Add those that are new; one that was seen once is missed when it is gone."""
         main = self._members[0]
         with contextlib.suppress(psutil.NoSuchProcess):
-            for sentinel in main.children():
-                return [main, sentinel, *sentinel.children()]
-        return [main]
+            found = main.children()
+            found += [child for sentinel in found for child in sentinel.children()]
+            self._members += [process for process in found if process not in self._members]
 
     def stop(self) -> None:
         """Let running steps end. SIGTERM goes to the main process only: a group would hang."""
@@ -187,10 +190,9 @@ class Watchdog:
 
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
-        canary = Canary()
         pause = 0.0
         while not _is_asked_to_stop(pause):
-            family = Family()
+            family, canary = Family(), Canary()
             try:
                 reason = self._watch(family, canary)
             except BaseException:
@@ -202,13 +204,12 @@ class Watchdog:
             logger.error("the workers are started anew: %s", reason)
             family.kill()
             _tidy(canary)
-            is_healthy = family.age_seconds > HEALTHY_AFTER_SECONDS
-            pause = 0.0 if is_healthy else min(2 * pause + 0.5, PAUSE_SECONDS_AT_MOST)
+            pause = 0 if canary.has_returned else min(2 * pause + 0.5, PAUSE_SECONDS_AT_MOST)
 
     def _watch(self, family: Family, canary: Canary) -> str:
         """Return why the qcluster must be started anew; empty when asked to stop."""
         is_database_down = False
-        while not _is_asked_to_stop(LOOK_SECONDS):
+        while not _is_asked_to_stop(LOOK_SECONDS if family.is_complete else START_LOOK_SECONDS):
             try:
                 if fault := family.fault():
                     _ask_database()

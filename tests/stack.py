@@ -10,6 +10,7 @@ controller. Ends only processes that it started.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -122,18 +123,26 @@ class Stack:
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=300,
         )
         if check and done.returncode:
-            raise AssertionError(f"manage.py {arguments} failed:\n{done.stdout}{done.stderr}")
+            raise AssertionError(f"manage.py {arguments} failed:\n{done.stdout}")
         return done.stdout
 
     def demo(self) -> dict[str, str]:
         """The demo organization: url, email, password, organization, workspace."""
         found: dict[str, str] = json.loads(self.manage("demo", "--json").splitlines()[-1])
         return found
+
+    def is_notebook_origin_up(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.notebook_url}/healthz", timeout=10) as answer:
+                return bool(answer.read() == b"ok\n")
+        except OSError:
+            return False
 
     def health(self) -> dict[str, Any]:
         """What /healthz says; empty when nothing answers."""
@@ -154,13 +163,13 @@ class Stack:
     def processes(self) -> dict[str, list[psutil.Process]]:
         """Its processes by role; roles that are not there now are missing."""
         assert self.manager is not None
-        try:
+        roles: dict[str, list[psutil.Process]] = {}
+        with contextlib.suppress(psutil.NoSuchProcess):
             manager = psutil.Process(self.manager.pid)
-            roles = {"manager": [manager]}
+            roles["manager"] = [manager]
             for child in manager.children():
-                roles |= _roles_of(child)
-        except psutil.NoSuchProcess:
-            return {}
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    roles |= _roles_of(child)
         return roles
 
     def pids(self) -> dict[str, list[int]]:
