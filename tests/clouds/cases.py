@@ -29,12 +29,14 @@ Step = TypeVar("Step", Progress, CommandStatus)
 
 @dataclass
 class Case:
-    """``seconds``: what one creation or removal may take on this provider."""
+    """``seconds``: what one creation or removal may take on this provider.
+    ``has_own_names``: each node has a host name of its own (F149)."""
 
     cloud: Cloud
     bodo_version: str
     git: GitServer
     seconds: float = 60
+    has_own_names: bool = True
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     clusters: list[ClusterSpec] = field(default_factory=list)
     workspace: WorkspaceSpec = field(init=False)

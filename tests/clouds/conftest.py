@@ -12,6 +12,7 @@ from tests.waiting import wait_until
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.environment import Runtime
 from workspaces.clouds.local.layout import Layout
+from workspaces.clouds.local.machine import has_own_host_names
 from workspaces.clouds.local.runtimes import Runtimes
 
 REPOSITORY = Path(__file__).parents[2]
@@ -57,6 +58,6 @@ def running(tmp_path: Path, git: GitServer, runtime: Runtime) -> Iterator[Case]:
     state = tmp_path / "state"
     cloud = LocalCloud({"root": state})
     (state / "runtimes" / runtime.folder.name).symlink_to(runtime.folder)
-    found = Case(cloud, runtime.version, git, seconds=60)
+    found = Case(cloud, runtime.version, git, seconds=60, has_own_names=has_own_host_names())
     yield found
     found.clean_up()

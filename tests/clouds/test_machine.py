@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import socket
 from collections import Counter
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from workspaces.clouds.base import CloudError
+from workspaces.clouds.local import driver, machine
 from workspaces.clouds.local.machine import Machine, nodes_of
 from workspaces.clouds.nodekit.hosts import problem_of
 
@@ -38,13 +41,31 @@ def test_the_last_place_can_be_had() -> None:
     TWO_CORES.check_places(1, used=3)
 
 
-def test_nodes_have_names_and_addresses_of_their_own() -> None:
+def test_nodes_have_names_and_addresses_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "has_own_host_names", lambda: True)
     nodes = nodes_of(UUID("00ff0000-0000-4000-8000-000000000000"), 2)
 
     assert [(n.ordinal, n.name, n.address) for n in nodes] == [
         (1, "local-00ff0000-1", "127.1.255.1"),
         (2, "local-00ff0000-2", "127.1.255.2"),
     ]
+
+
+def test_nodes_share_the_machines_name_where_the_kernel_gives_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module in (machine, driver):
+        monkeypatch.setattr(module, "has_own_host_names", lambda: False)
+
+    nodes = nodes_of(uuid4(), 2)
+
+    assert {node.name for node in nodes} == {socket.gethostname()}
+    assert len({node.address for node in nodes}) == 2
+    assert machine.SAME_HOST_NAME in driver.LocalCloud({"root": tmp_path}).notices()
+
+
+def test_missing_isolation_is_told(tmp_path: Path) -> None:
+    assert machine.NO_ISOLATION in driver.LocalCloud({"root": tmp_path}).notices()
 
 
 def test_no_node_lives_where_services_of_the_machine_listen() -> None:

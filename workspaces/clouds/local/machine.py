@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -83,11 +84,15 @@ def physical_memory_mib() -> int:
 
 
 def nodes_of(cluster: UUID, count: int) -> tuple[Node, ...]:
-    """Each node has a loopback address of its own, outside 127.0.0.x, and its own name."""
+    """Each node has a loopback address of its own, outside 127.0.0.x, and its own name.
+
+    Where the kernel gives no private host names, all have the machine's.
+    """
     first, second = 1 + cluster.bytes[0] % 254, cluster.bytes[1]
+    shared = "" if has_own_host_names() else socket.gethostname()
     return tuple(
-        Node(ordinal, f"{node_prefix(cluster)}-{ordinal}", f"127.{first}.{second}.{ordinal}")
-        for ordinal in range(1, count + 1)
+        Node(n, shared or f"{node_prefix(cluster)}-{n}", f"127.{first}.{second}.{n}")
+        for n in range(1, count + 1)
     )
 
 
