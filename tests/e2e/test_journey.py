@@ -146,6 +146,7 @@ def _run_job(page: Page, url: str, camera: Camera) -> None:
 
 def _remove_cluster(page: Page, camera: Camera) -> None:
     page.get_by_role("link", name="Back to organization").click()
+    page.get_by_role("link", name="Dashboard", exact=True).first.click()
     camera("19-dashboard")
     page.get_by_role("link", name="Two nodes").first.click()
     camera("20-cluster-page")
