@@ -6,11 +6,13 @@ parametrizes: a cloud, specs that it can satisfy quickly, and how long a creatio
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.clouds.cases import Case, create, drive, log_of, run_to_end
 from tests.clouds.ledgers import MemoryLedger
-from workspaces.clouds.base import CloudError, ClusterPhase, CommandState
+from workspaces.clouds.base import CloudError, ClusterPhase, ClusterSpec, CommandState
 
 
 def test_lists_are_filled_and_labelled(case: Case) -> None:
@@ -94,6 +96,28 @@ def test_cluster_runs_a_job_and_leaves_nothing(running: Case) -> None:
     assert not [name for _, name in running.ledger.open_resources() if str(spec.uuid) in name]
     assert log_of(running, command) == lines
     assert running.cloud.observe_command(command) == done
+
+
+@pytest.mark.e2e
+def test_documented_lines_work_as_the_page_shows_them(running: Case) -> None:
+    """F148, F149, F151: one host name per node, one line per core, the same Python everywhere."""
+    spec = running.cluster(nodes=2)
+    status = create(running, spec)
+    launch = f"mpiexec -n {spec.core_count} -f {running.cloud.hostfile_path(spec)}"
+
+    names = _typed(running, spec, f"{launch} hostname")
+    versions = _typed(running, spec, f"{launch} python --version")
+
+    assert sorted(names) == sorted(node.name for node in status.nodes)
+    assert len(versions) == spec.core_count
+    assert len(set(versions)) == 1
+
+
+def _typed(running: Case, spec: ClusterSpec, line: str) -> list[str]:
+    script = "\n".join([*running.cloud.shell_setup(spec), line])
+    done = subprocess.run(["/bin/sh", "-ec", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.mark.e2e

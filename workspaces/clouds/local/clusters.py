@@ -18,7 +18,7 @@ from workspaces.clouds.base import (
     ResourceLedger,
 )
 from workspaces.clouds.local import engines, processes, runs, shared_memory
-from workspaces.clouds.local.environment import Runtime, create_overlay
+from workspaces.clouds.local.environment import Runtime, create_overlay, write_activate
 from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.machine import Machine
 from workspaces.clouds.local.reservations import Reservation, Reservations, require
@@ -90,6 +90,7 @@ class Clusters:
     ) -> None:
         engines.write_hostfile(self._layout, spec)
         create_overlay(self._layout, spec.uuid, runtime)
+        write_activate(self._layout, spec, runtime)
         engines.prepare(self._layout, spec, reservation, runtime)
         runs.start(engines.run_dir(self._layout, reservation), {})
 

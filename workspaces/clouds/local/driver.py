@@ -35,7 +35,7 @@ from workspaces.clouds.local import processes
 from workspaces.clouds.local.clusters import Clusters, folder_name
 from workspaces.clouds.local.commands import Commands
 from workspaces.clouds.local.ending import end_all
-from workspaces.clouds.local.environment import Runtime, cluster_environment
+from workspaces.clouds.local.environment import activate_path
 from workspaces.clouds.local.layout import Layout, as_uuid, delete_tree, uuid_folders
 from workspaces.clouds.local.machine import (
     NO_ISOLATION,
@@ -47,7 +47,6 @@ from workspaces.clouds.local.machine import (
 from workspaces.clouds.local.runtimes import Runtimes
 
 REGION = Region("local", "This machine")
-_FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "PIP_", "BODO_", "MPI4PY_", "HYDRA_", "UCX_", "FI_")
 
 
 class LocalCloud:
@@ -142,14 +141,7 @@ class LocalCloud:
         return str(self._layout.hostfile(spec.workspace.uuid, spec.uuid))
 
     def shell_setup(self, spec: ClusterSpec) -> list[str]:
-        version = spec.bodo_version
-        runtime = self._runtimes.find(version) or Runtime(version, self._layout.runtimes, "", "")
-        variables = cluster_environment(self._layout, spec, runtime)
-        return [
-            f"export {name}={shlex.quote(value)}"
-            for name, value in variables.items()
-            if name.startswith(_FOR_PEOPLE)
-        ]
+        return [f". {shlex.quote(str(activate_path(self._layout, spec.uuid)))}"]
 
     def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
         return self._commands.ensure(spec, ledger)

@@ -21,6 +21,8 @@ from workspaces.clouds.local.machine import LAUNCHER, node_prefix
 
 CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 _REFUSED = re.compile(r"^(LD_|HYDRA_|PMI_|PMIX_|BODO_(RUN|CLUSTER|WORKSPACE|STATE)$)")
+# What a person in a terminal needs of the above; HOME and the like stay their own.
+_FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "PIP_", "BODO_", "MPI4PY_", "HYDRA_", "UCX_", "FI_")
 _MPI_PROGRAMS = ("mpiexec", "mpiexec.hydra", "mpirun", "hydra_pmi_proxy", "mpicc", "mpicxx")
 
 
@@ -102,6 +104,21 @@ def create_overlay(layout: Layout, cluster: UUID, runtime: Runtime) -> None:
     _script(overlay / "bin" / "pip", f'exec "{overlay}/bin/python" -m pip "$@"')
     words = [sys.executable, "-I", "-S", str(LAUNCHER), node_prefix(cluster)]
     _script(folder / "launcher", f'exec {shlex.join(words)} "$@"')
+
+
+def activate_path(layout: Layout, cluster: UUID) -> Path:
+    return layout.cluster(cluster) / "env" / "bin" / "activate"
+
+
+def write_activate(layout: Layout, spec: ClusterSpec, runtime: Runtime) -> None:
+    """The file that a person sources, so that the documented commands work in a terminal."""
+    variables = cluster_environment(layout, spec, runtime)
+    lines = [
+        f"export {name}={shlex.quote(value)}"
+        for name, value in variables.items()
+        if name.startswith(_FOR_PEOPLE)
+    ]
+    _write(activate_path(layout, spec.uuid), "\n".join(lines) + "\n")
 
 
 def _script(path: Path, line: str) -> None:
