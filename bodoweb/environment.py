@@ -6,26 +6,32 @@ import base64
 import binascii
 import os
 import secrets
+import warnings
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 FIELD_KEY_BYTES = 32
+DATABASE_ENGINES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 
 class Env(environ.Env):
     """``environ.Env`` whose complaints name the variable and what was expected."""
 
-    def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
-        raw = os.environ.get(name, "").strip()
-        if not raw:
-            return default
-        if not raw.isdigit() or int(raw) < minimum:
-            raise ImproperlyConfigured(
-                f"{name} must be a whole number of at least {minimum}, not {raw!r}."
-            )
-        return int(raw)
+    def integer(
+        self, name: str, default: int, *, minimum: int = 0, maximum: int | None = None
+    ) -> int:
+        raw = os.environ.get(name, "").strip() or str(default)
+        number = int(raw) if raw.isascii() and raw.isdigit() else -1
+        if number >= minimum and (maximum is None or number <= maximum):
+            return number
+        allowed = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        raise ImproperlyConfigured(f"{name} must be a whole number {allowed}, not {raw!r}.")
+
+    def port(self, name: str, default: int) -> int:
+        return self.integer(name, default, minimum=1, maximum=65535)
 
     def flag(self, name: str, *, default: bool) -> bool:
         raw = os.environ.get(name, "").strip().lower()
@@ -40,6 +46,30 @@ class Env(environ.Env):
         if raw not in options:
             raise ImproperlyConfigured(f"{name} must be one of {', '.join(options)}, not {raw!r}.")
         return raw
+
+
+def folder(name: str, default: Path) -> Path:
+    """The folder that ``name`` names, made for its owner alone if it is missing."""
+    path = Path(os.environ.get(name) or default).resolve()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: {path} can not be used: {error.strerror}.") from error
+    return path
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings for ``url``, a PostgreSQL or SQLite database."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            found: dict[str, Any] = Env.db_url_config(url)
+    except (KeyError, ValueError):
+        found = {}
+    if found.get("ENGINE") not in DATABASE_ENGINES or not found.get("NAME"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgres://user:password@host:5432/name or sqlite:///path."
+        )
+    return found
 
 
 def secret(name: str, *, fallback_file: Path | None) -> str:

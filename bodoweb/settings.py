@@ -15,7 +15,7 @@ from csp.constants import NONE, SELF
 from django.contrib.messages import constants as message_levels
 from django.core.exceptions import ImproperlyConfigured
 
-from bodoweb.environment import Env, field_keys, secret
+from bodoweb.environment import Env, database, field_keys, folder, secret
 
 django_stubs_ext.monkeypatch()  # ModelForm[…] and the like may then be written in the code
 env = Env()
@@ -24,8 +24,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 MODE = env.choice("BODO_MODE", ("development", "production"), "development")
 IS_DEVELOPMENT = MODE == "development"
 PROCESS = env.choice("BODO_PROCESS", ("command", "web", "worker", "controller"), "command")
-DATA_DIR = Path(os.environ.get("BODO_DATA_DIR") or BASE_DIR / "var").resolve()
-DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DATA_DIR = folder("BODO_DATA_DIR", BASE_DIR / "var")
 
 # Django itself ------------------------------------------------------------------------------
 
@@ -37,8 +36,8 @@ FIELD_KEYS = field_keys(
     secret("BODO_FIELD_KEYS", fallback_file=DATA_DIR / "field_key" if IS_DEVELOPMENT else None)
 )
 
-PORT = env.integer("BODO_PORT", 8000, minimum=1)
-NOTEBOOK_PORT = env.integer("BODO_NOTEBOOK_PORT", PORT + 1, minimum=1)
+PORT = env.port("BODO_PORT", 8000)
+NOTEBOOK_PORT = env.port("BODO_NOTEBOOK_PORT", PORT + 1)
 BIND = os.environ.get("BODO_BIND") or "127.0.0.1"
 PUBLIC_URL = (os.environ.get("BODO_PUBLIC_URL") or f"http://localhost:{PORT}").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
@@ -121,13 +120,11 @@ USE_I18N = True
 
 # Database, cache and queue: one database for all of it ----------------------------------------
 
-_database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'bodoweb.sqlite3'}"
-try:
-    DATABASES = {"default": Env.db_url_config(_database_url)}
-except (KeyError, ValueError) as error:
-    raise ImproperlyConfigured(
-        "DATABASE_URL must look like postgres://user:password@host:5432/name or sqlite:///path."
-    ) from error
+DATABASES = {
+    "default": database(
+        os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'bodoweb.sqlite3'}"
+    )
+}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock at BEGIN: a transaction waits for it instead of failing half
@@ -140,14 +137,13 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
     _database["CONN_MAX_AGE"] = 60  # opening it anew at each poll of the queue costs 2 % of a core
-elif _database["ENGINE"] == "django.db.backends.postgresql":
+else:
     # A pool that is inherited over fork hangs the queue, so only the web process has one.
     _database["CONN_MAX_AGE"] = 0 if PROCESS == "web" else 60
     _database["CONN_HEALTH_CHECKS"] = True
     if PROCESS == "web":
-        _database["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 8, "timeout": 10}}
-else:
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL or SQLite database.")
+        pool = {"min_size": 2, "max_size": 8, "timeout": 10}
+        _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "pool": pool}
 
 CACHES = {
     # Sign-in limits live here, so it is shared by all processes.
@@ -229,7 +225,7 @@ _email_url = os.environ.get("EMAIL_URL", "").strip()
 if _email_url:
     try:
         vars().update(Env.email_url_config(_email_url))
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, ImproperlyConfigured) as error:
         raise ImproperlyConfigured(
             "EMAIL_URL must look like smtp+tls://user:password@host:587."
         ) from error

@@ -69,11 +69,10 @@ class Canary:
         self.has_returned = False
         self._number: int | None = None
         self._ahead = 0
-        self._due_at = self._proof_at = time.monotonic()
+        self._due_at = self._proof_at = 0.0
 
-    def is_late(self) -> bool:
-        """Send, or look for the one that was sent. Raises DATABASE_ERRORS."""
-        now = time.monotonic()
+    def is_late(self, now: float) -> bool:
+        """Send, or look for the one that was sent. ``now`` is monotonic. Raises DATABASE_ERRORS."""
         if self._number is None:
             if now >= self._due_at:
                 self._send(now)
@@ -96,7 +95,7 @@ class Canary:
 
     def forget(self) -> None:
         """Send a new one next time, whatever became of this one."""
-        self._number, self._due_at = None, time.monotonic()
+        self._number, self._due_at = None, 0.0
 
     def remove(self) -> None:
         if self._number is not None:
@@ -214,7 +213,7 @@ class Watchdog:
                 if fault := family.fault():
                     _ask_database()
                     return fault
-                if canary.is_late():
+                if canary.is_late(time.monotonic()):
                     return f"no canary came back in {CANARY_LIMIT_SECONDS} s"
                 is_database_down = False
             except DATABASE_ERRORS:
