@@ -52,37 +52,62 @@ def _find_programs() -> Path | None:
     return Path(on_path).parent if on_path else None
 
 
-@contextlib.contextmanager
-def private_server() -> Iterator[str]:
-    """Yields its URL."""
-    folder = programs()
-    with tempfile.TemporaryDirectory(prefix="bodoweb-postgres-") as name:
-        home = Path(name)
-        owner = _owner_of(home)
-        password, port = secrets.token_urlsafe(16), free_port()
+class Postgres:
+    """A server with an empty database at ``url``; ``stop`` and ``start`` keep what is in it."""
+
+    def __init__(self, home: Path) -> None:
+        self._home, self._programs, self._port = home, programs(), free_port()
+        self._owner = _owner_of(home)
+        password = secrets.token_urlsafe(16)
+        self.url = f"postgres://bodoweb:{password}@127.0.0.1:{self._port}/postgres"
+        self._server: subprocess.Popen[bytes] | None = None
         (home / "password").write_text(password)
-        data = str(home / "data")
-        initdb = [str(folder / "initdb"), "-D", data, "-U", "bodoweb", "--auth=scram-sha-256"]
-        locale = ["--encoding=UTF8", "--locale=C", f"--pwfile={home / 'password'}"]
-        subprocess.run([*initdb, *locale], check=True, cwd=home, stdout=subprocess.DEVNULL, **owner)
-        settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={home}"]
-        options = [word for setting in (*settings, *QUICK) for word in ("-c", setting)]
-        with (home / "log").open("w") as log:
-            server = subprocess.Popen(
-                [str(folder / "postgres"), "-D", data, *options],
-                cwd=home,
+        users = ["-U", "bodoweb", "--auth=scram-sha-256", f"--pwfile={home / 'password'}"]
+        initdb = [str(self._programs / "initdb"), "-D", str(home / "data"), *users]
+        subprocess.run(
+            [*initdb, "--encoding=UTF8", "--locale=C"],
+            check=True,
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            **self._owner,
+        )
+
+    def start(self) -> None:
+        settings = [f"port={self._port}", "listen_addresses=127.0.0.1"]
+        settings += [f"unix_socket_directories={self._home}", *QUICK]
+        options = [word for setting in settings for word in ("-c", setting)]
+        with (self._home / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self._home / "data"), *options],
+                cwd=self._home,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **owner,
+                **self._owner,
             )
+        wait_until(self._is_ready, timeout=30, every=0.1)
+
+    def stop(self) -> None:
+        """At once, connections and all."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait(30)
+
+    def _is_ready(self) -> bool:
+        where = ["-h", "127.0.0.1", "-p", str(self._port)]
+        asked = subprocess.run([str(self._programs / "pg_isready"), "-q", *where])
+        return asked.returncode == 0
+
+
+@contextlib.contextmanager
+def private_server() -> Iterator[Postgres]:
+    with tempfile.TemporaryDirectory(prefix="bodoweb-postgres-") as home:
+        server = Postgres(Path(home))
         try:
-            ready = [str(folder / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-            wait_until(lambda: subprocess.run(ready).returncode == 0, timeout=30, every=0.1)
-            yield f"postgres://bodoweb:{password}@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(30)
+            server.stop()
 
 
 def _owner_of(home: Path) -> dict[str, int]:
@@ -95,8 +120,8 @@ def _owner_of(home: Path) -> dict[str, int]:
 
 
 def main(command: list[str]) -> int:
-    with private_server() as url:
-        return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}).returncode
+    with private_server() as server:
+        return subprocess.run(command, env={**os.environ, "DATABASE_URL": server.url}).returncode
 
 
 if __name__ == "__main__":
