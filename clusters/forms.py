@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import forms
 
@@ -64,7 +64,12 @@ class MachineFields(forms.Form):
         try:
             self.cloud.check_capacity(kind, count)
         except CloudError as error:
-            self.add_error("node_count", error.message)
+            if not self.is_repeated():  # the room may have gone to the first submit meanwhile
+                self.add_error("node_count", error.message)
+
+    def is_repeated(self) -> bool:
+        """This very form was accepted before: a double click, or an answer that got lost."""
+        return False
 
 
 class ClusterForm(MachineFields):
@@ -81,12 +86,17 @@ class ClusterForm(MachineFields):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        uuid = cleaned.get("uuid")
-        if uuid and Cluster.objects.filter(uuid=uuid).exists():
-            return cleaned  # a second submit: the room is taken by the first one
-        if name := cleaned.get("name"):
+        if self.is_repeated():
+            return cleaned
+        if {"uuid", "name"} <= cleaned.keys():
+            name = cleaned["name"]
             same = Cluster.objects.live().filter(workspace=self.workspace, name__iexact=name)
-            if same.exists():
+            if same.exclude(uuid=cleaned["uuid"]).exists():
                 self.add_error("name", f"A cluster named {name} lives in this workspace already.")
         self.clean_machines(cleaned)
         return cleaned
+
+    def is_repeated(self) -> bool:
+        uuid: UUID | None = self.cleaned_data.get("uuid")
+        mine = Cluster.objects.filter(workspace=self.workspace)
+        return uuid is not None and mine.filter(uuid=uuid).exists()

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import forms
 from django.utils import timezone
@@ -85,15 +85,24 @@ class JobForm(MachineFields):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        uuid = cleaned.get("uuid")
-        if uuid and Job.objects.filter(uuid=uuid).exists():
-            return cleaned  # a second submit: the cluster is taken by the first one
+        if earlier := self._earlier():
+            self.errors.pop("cluster", None)  # its job may have taken it: it is not free any more
+            cleaned["cluster"] = earlier.cluster
+            return cleaned
         if cleaned.get("is_new_cluster"):
             cleaned["cluster"] = None
             self.clean_machines(cleaned)
         elif not cleaned.get("cluster") and "cluster" not in self.errors:
             self.add_error("cluster", "Select a cluster, or NEW to make one for this job.")
         return cleaned
+
+    def is_repeated(self) -> bool:
+        return self._earlier() is not None
+
+    def _earlier(self) -> Job | None:
+        uuid: UUID | None = self.cleaned_data.get("uuid")
+        mine = Job.objects.filter(workspace=self.workspace).select_related("cluster")
+        return mine.filter(uuid=uuid).first() if uuid else None
 
 
 class VariableForm(forms.Form):

@@ -87,6 +87,24 @@ def test_double_submit_makes_one_cluster(person: Client, workspace: Workspace) -
     assert Operation.objects.count() == 1
 
 
+def test_double_submit_is_not_refused_for_the_room_that_its_first_one_took(
+    person: Client, workspace: Workspace, cloud: FakeCloud
+) -> None:
+    uuid = uuid4()
+
+    def first_one_was_quicker(instance_type: object, node_count: int) -> None:
+        del cloud.check_capacity
+        _post(person, workspace, uuid=uuid)
+        raise CloudError("Capacity", "No room is left.")
+
+    cloud.check_capacity = first_one_was_quicker
+
+    answer = _post(person, workspace, uuid=uuid)
+
+    assert answer.status_code == 302  # type: ignore[attr-defined]
+    assert Cluster.objects.count() == 1
+
+
 def test_meter_starts_when_ready_and_not_before(
     person: Client, workspace: Workspace, cloud: FakeCloud, run_operations: Make
 ) -> None:

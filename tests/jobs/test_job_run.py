@@ -21,6 +21,7 @@ from tests.fake_cloud import FakeCloud
 from workspaces.clouds.base import CommandState, CommandStatus
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor
+from workspaces.operations.runner import run_step
 
 Make = Callable[..., object]
 RUNNING = CommandStatus(CommandState.RUNNING, started_at=1_700_000_000.0)
@@ -222,6 +223,22 @@ def test_double_submit_makes_one_job(person: Client, workspace: Workspace, free:
     assert answers == [302, 302]
     assert Job.objects.count() == 1
     assert Operation.objects.filter(kind="job.run").count() == 1
+
+
+def test_submit_repeated_while_the_job_holds_its_cluster_is_accepted(
+    person: Client, workspace: Workspace, free: Cluster, cloud: FakeCloud
+) -> None:
+    """The answer was lost; the cluster is not free any more, because the first submit has it."""
+    uuid = uuid4()
+    cloud.command_states = [RUNNING]
+    _post(person, workspace, uuid=uuid, cluster=free.pk)
+    run_step(Operation.objects.get().pk)
+
+    answer = _post(person, workspace, uuid=uuid, cluster=free.pk)
+
+    assert free.leases.count() == 1
+    assert answer.status_code == 302  # type: ignore[attr-defined]
+    assert Job.objects.count() == 1
 
 
 def test_double_submit_makes_one_dedicated_cluster(person: Client, workspace: Workspace) -> None:
