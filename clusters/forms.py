@@ -7,8 +7,10 @@ from uuid import UUID, uuid4
 
 from django import forms
 
+from clusters.fields import IdleTimersMixin, SshPublicKeyField, TagsField, timer_initial
 from clusters.models import Cluster
-from workspaces.clouds.base import CloudError
+from clusters.services import Extras, IdleTimers, acts_for, cluster_spec
+from workspaces.clouds.base import CloudError, InstanceType
 from workspaces.models import Workspace
 from workspaces.services import cloud_of
 
@@ -72,7 +74,7 @@ class MachineFields(forms.Form):
         return False
 
 
-class ClusterForm(MachineFields):
+class ClusterForm(IdleTimersMixin, MachineFields):
     uuid = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
     name = forms.CharField(label="Cluster name", max_length=80)
     description = forms.CharField(
@@ -81,8 +83,8 @@ class ClusterForm(MachineFields):
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
-
-    field_order = ["uuid", "name", "instance_type", "node_count", "bodo_version", "description"]
+    ssh_public_key = SshPublicKeyField(label="SSH Public Key")
+    tags = TagsField(label="Tags")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -94,9 +96,73 @@ class ClusterForm(MachineFields):
             if same.exclude(uuid=cleaned["uuid"]).exists():
                 self.add_error("name", f"A cluster named {name} lives in this workspace already.")
         self.clean_machines(cleaned)
+        self.timers = _timers(self)
         return cleaned
 
     def is_repeated(self) -> bool:
         uuid: UUID | None = self.cleaned_data.get("uuid")
         mine = Cluster.objects.filter(workspace=self.workspace)
         return uuid is not None and mine.filter(uuid=uuid).exists()
+
+    def creation(self) -> dict[str, Any]:
+        """The arguments of ``cluster_create``."""
+        data = self.cleaned_data
+        plain = ("uuid", "name", "instance_type", "node_count", "bodo_version")
+        extras = Extras(
+            description=data["description"],
+            ssh_public_key=data["ssh_public_key"],
+            tags=data["tags"],
+            timers=getattr(self, "timers", IdleTimers()),
+        )
+        return {key: data[key] for key in plain} | {"extras": extras}
+
+
+def _timers(form: IdleTimersMixin) -> IdleTimers:
+    minutes = form.timer_minutes()
+    return IdleTimers(minutes["auto_pause"], minutes["auto_stop"], minutes["auto_shutdown"])
+
+
+class ClusterEditForm(IdleTimersMixin, MachineFields):
+    """What may change now: everything while STOPPED, else neither type nor version (G006)."""
+
+    name = forms.CharField(label="Cluster name", max_length=80)
+    description = ClusterForm.base_fields["description"]
+    tags = TagsField(label="Tags")
+
+    def __init__(self, *args: Any, cluster: Cluster, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
+        self.cluster = cluster
+        kwargs["initial"] = _initial(cluster)
+        super().__init__(*args, workspace=cluster.workspace, **kwargs)
+        version = self.fields["bodo_version"]
+        assert isinstance(version, forms.ChoiceField)  # noqa: S101 - for the type checker
+        if cluster.bodo_version not in dict(version.choices):  # type: ignore[arg-type]  # plain pairs
+            version.choices = [(cluster.bodo_version, cluster.bodo_version), *version.choices]  # type: ignore[misc]  # plain pairs
+        is_stopped = cluster.state == Cluster.State.STOPPED
+        self.fields["instance_type"].disabled = not is_stopped
+        self.fields["bodo_version"].disabled = not is_stopped
+        self.fields["node_count"].disabled = not (is_stopped or "scale" in acts_for(cluster.state))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        self.timers = _timers(self)
+        more = cleaned.get("node_count", 0) - self.cluster.node_count
+        if more > 0 and self.cluster.state == Cluster.State.RUNNING:
+            try:
+                self.cloud.check_capacity(cluster_spec(self.cluster).instance_type, more)
+            except CloudError as error:
+                self.add_error("node_count", error.message)
+        return cleaned
+
+    def chosen_type(self) -> InstanceType:
+        """Of the offered ones; the cluster's own when its provider no longer offers it."""
+        kinds = {kind.name: kind for kind in self.offered}
+        own = cluster_spec(self.cluster).instance_type
+        return kinds.get(self.cleaned_data["instance_type"], own)
+
+
+def _initial(cluster: Cluster) -> dict[str, Any]:
+    fields = ("name", "description", "tags", "instance_type", "node_count", "bodo_version")
+    initial = {name: getattr(cluster, name) for name in fields}
+    for name in ("auto_pause", "auto_stop", "auto_shutdown"):
+        initial |= timer_initial(name, getattr(cluster, f"{name}_minutes"))
+    return initial

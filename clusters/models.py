@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
+from workspaces.clouds.base import InstanceType
 from workspaces.models import Organization, Workspace
 from workspaces.models.operations import latest_operation_columns
 
@@ -20,6 +21,13 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
     def running(self) -> ClusterQuerySet:
         return self.filter(state=Cluster.State.RUNNING)
 
+    def with_timers(self) -> ClusterQuerySet:
+        """Those that may pause, stop or be removed by themselves some day."""
+        idle = (Cluster.State.RUNNING, Cluster.State.PAUSED, Cluster.State.STOPPED)
+        return self.filter(state__in=idle, removal_requested_at=None).exclude(
+            auto_pause_minutes=None, auto_stop_minutes=None, auto_shutdown_minutes=None
+        )
+
     def free(self, now: datetime) -> ClusterQuerySet:
         """Usable, and bound to no notebook and no job (F157)."""
         held = ClusterLease.objects.held(now).values("cluster")
@@ -27,6 +35,15 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
     def with_latest_operation(self) -> ClusterQuerySet:
         return self.annotate(**latest_operation_columns())
+
+
+def _never_after(first: str, second: str) -> models.Q:
+    """Pause <= stop <= shutdown, where both are set (K3)."""
+    return (
+        models.Q(**{first: None})
+        | models.Q(**{second: None})
+        | models.Q(**{f"{first}__lte": models.F(second)})
+    )
 
 
 class Cluster(models.Model):
@@ -60,11 +77,22 @@ class Cluster(models.Model):
     has_efa = models.BooleanField(default=False)
     node_count = models.PositiveIntegerField("Number of Instances")
     bodo_version = models.CharField("Bodo Version", max_length=40)
+    ssh_public_key = models.TextField("SSH Public Key", blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    auto_pause_minutes = models.PositiveIntegerField("Cluster auto pause", null=True, blank=True)
+    auto_stop_minutes = models.PositiveIntegerField("Auto stop", null=True, blank=True)
+    auto_shutdown_minutes = models.PositiveIntegerField(
+        "Cluster auto shutdown", null=True, blank=True
+    )
     is_dedicated = models.BooleanField(default=False)  # made for one job, removed with it (F159)
+    scaled_from = models.PositiveIntegerField(null=True, blank=True)  # while it is being scaled
     state = models.CharField(max_length=12, choices=State.choices, default=State.NEW)
     state_reason = models.TextField(blank=True)
     created_at = models.DateTimeField()
     ready_at = models.DateTimeField(null=True, blank=True)
+    last_activity_at = models.DateTimeField("Last Known Activity", null=True, blank=True)
+    snoozed_until = models.DateTimeField(null=True, blank=True)
+    idle_warned_at = models.DateTimeField(null=True, blank=True)
     removal_requested_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
 
@@ -81,6 +109,12 @@ class Cluster(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(node_count__gte=1), name="cluster_has_a_node"
+            ),
+            models.CheckConstraint(
+                condition=_never_after("auto_pause_minutes", "auto_stop_minutes")
+                & _never_after("auto_stop_minutes", "auto_shutdown_minutes")
+                & _never_after("auto_pause_minutes", "auto_shutdown_minutes"),
+                name="cluster_timers_in_order",
             ),
         ]
         indexes = [models.Index(fields=["workspace", "-created_at"], name="cluster_by_workspace")]
@@ -100,6 +134,18 @@ class Cluster(models.Model):
     @property
     def is_removable(self) -> bool:
         return self.state != self.State.TERMINATED and self.removal_requested_at is None
+
+    def take_shape_of(self, kind: InstanceType) -> None:
+        """Remember what the instance type was when it was chosen; providers change their lists."""
+        self.instance_type = kind.name
+        self.vcpus_per_node = kind.vcpus
+        self.cores_per_node = kind.cores
+        self.memory_mib_per_node = kind.memory_mib
+        self.has_efa = kind.has_efa
+
+    def holder(self, now: datetime) -> ClusterLease | None:
+        """A notebook or job that uses it now."""
+        return self.leases.held(now).first()
 
 
 class ClusterNode(models.Model):

@@ -49,7 +49,7 @@ def cluster_create_page(request: HtmxOrgRequest, workspace: Workspace) -> HttpRe
     if request.method == "POST" and form.is_valid():
         try:
             cluster = cluster_create(
-                workspace=workspace, actor=Actor(request.user), **form.cleaned_data
+                workspace=workspace, actor=Actor(request.user), **form.creation()
             )
         except (ClusterRefused, SpendingRefused) as error:
             form.add_error(None, str(error))

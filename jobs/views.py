@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from clusters.models import Cluster
-from clusters.services import ClusterRefused, cluster_create
+from clusters.services import ClusterRefused, Extras, cluster_create
 from jobs.forms import JobForm, VariableFormSet, variables_of
 from jobs.models import Job
 from jobs.services import JobRefused, job_cancel, job_create
@@ -105,7 +105,7 @@ def _cluster_for_job(workspace: Workspace, data: dict[str, Any], actor: Actor) -
         instance_type=data["instance_type"],
         node_count=data["node_count"],
         bodo_version=data["bodo_version"],
-        is_dedicated=True,
+        extras=Extras(is_dedicated=True),
         actor=actor,
     )
 

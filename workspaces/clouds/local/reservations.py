@@ -65,7 +65,9 @@ class Reservations:
         """Raises CloudError("Capacity"); ``besides``: a cluster whose places do not count."""
         if node_count > MOST_NODES:
             raise CloudError("Capacity", f"A local cluster has at most {MOST_NODES} nodes.")
-        used = sum(r.places for r in self.every() if r.uuid != str(besides))
+        # A stopped cluster keeps its files and gives its places back until it is resumed.
+        held = (r for r in self.every() if not r.is_stopped and r.uuid != str(besides))
+        used = sum(r.places for r in held)
         self._machine.check_places(wanted, used)
 
     def reserve(self, spec: ClusterSpec) -> Reservation:

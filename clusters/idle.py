@@ -1,0 +1,53 @@
+"""When a cluster will pause, stop or go by itself, from leases and activity (K3, F105-F109).
+
+Pure arithmetic: the page shows what the timer will do, from the same function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from clusters.models import Cluster
+
+# From which state which timer leads on, nearest first.
+_NEXT = {
+    Cluster.State.RUNNING: ("pause", "stop", "remove"),
+    Cluster.State.PAUSED: ("stop", "remove"),
+    Cluster.State.STOPPED: ("remove",),
+}
+_MINUTES = {
+    "pause": "auto_pause_minutes",
+    "stop": "auto_stop_minutes",
+    "remove": "auto_shutdown_minutes",
+}
+
+
+@dataclass(frozen=True)
+class AutomaticAct:
+    """``verb`` is pause, stop or remove; ``at`` its moment unless the cluster is used before."""
+
+    verb: str
+    at: datetime
+    idle_since: datetime
+    minutes: int
+
+
+def next_automatic_act(cluster: Cluster, *, is_held: bool) -> AutomaticAct | None:
+    """None while somebody holds it, or when every timer is Never.
+
+    ``cluster.snoozed_until`` moves the moment back; it never brings it forward.
+    """
+    since = cluster.last_activity_at
+    verbs = _NEXT.get(Cluster.State(cluster.state), ())
+    if is_held or since is None or cluster.removal_requested_at:
+        return None
+    acts = []
+    for verb in verbs:
+        minutes = getattr(cluster, _MINUTES[verb])
+        if minutes is not None:
+            at = since + timedelta(minutes=minutes)
+            at = max(at, cluster.snoozed_until or at)
+            acts.append(AutomaticAct(verb, at, since, minutes))
+    # Of two at the same moment the earlier verb wins: pause before stop before remove.
+    return min(acts, key=lambda act: act.at, default=None)

@@ -1,0 +1,63 @@
+"""All writes to clusters, their leases and their meter."""
+
+from clusters.services.creation import (
+    Extras,
+    IdleTimers,
+    cluster_create,
+    cluster_mark_failed,
+    cluster_mark_lost,
+    cluster_mark_ready,
+    cluster_mark_starting,
+    cluster_record_nodes,
+    cluster_retry,
+)
+from clusters.services.idle import cluster_snooze, idle_act, idle_warn
+from clusters.services.lifecycle import (
+    acts_for,
+    cluster_act,
+    cluster_edit,
+    cluster_mark_returned,
+    cluster_mark_settled,
+    cluster_reshape,
+    cluster_return_to_size,
+    cluster_scale,
+)
+from clusters.services.removal import (
+    cluster_mark_removed,
+    cluster_remove,
+    cluster_remove_again,
+    living_cluster_names,
+)
+from clusters.services.requests import ClusterRefused, cluster_spec
+from clusters.services.usage import usage_close, usage_open
+
+__all__ = [
+    "ClusterRefused",
+    "Extras",
+    "IdleTimers",
+    "acts_for",
+    "cluster_act",
+    "cluster_create",
+    "cluster_edit",
+    "cluster_mark_failed",
+    "cluster_mark_lost",
+    "cluster_mark_ready",
+    "cluster_mark_removed",
+    "cluster_mark_returned",
+    "cluster_mark_settled",
+    "cluster_mark_starting",
+    "cluster_record_nodes",
+    "cluster_remove",
+    "cluster_remove_again",
+    "cluster_reshape",
+    "cluster_retry",
+    "cluster_return_to_size",
+    "cluster_scale",
+    "cluster_snooze",
+    "cluster_spec",
+    "idle_act",
+    "idle_warn",
+    "living_cluster_names",
+    "usage_close",
+    "usage_open",
+]

@@ -1,0 +1,85 @@
+"""Acting on idle clusters: warn by mail, act by timer, put it off (F105-F109, K3)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from clusters.idle import AutomaticAct, next_automatic_act
+from clusters.models import Cluster
+from clusters.services.lifecycle import cluster_act
+from clusters.services.removal import cluster_remove
+from clusters.services.requests import ClusterRefused, note
+from workspaces.models import Operation
+from workspaces.operations import Actor, OperationConflict
+
+SNOOZE = timedelta(hours=1)
+WARN_BEFORE = timedelta(minutes=10)
+TIMER = Actor(source=Operation.Source.TIMER)
+
+
+@transaction.atomic
+def cluster_snooze(*, cluster: Cluster, now: datetime, actor: Actor) -> datetime:
+    """Put off what comes by itself by an hour from now; answers until when."""
+    until = now + SNOOZE
+    Cluster.objects.filter(pk=cluster.pk).update(snoozed_until=until, idle_warned_at=None)
+    note(cluster, actor, "cluster.snooze", after={"until": until.isoformat()})
+    return until
+
+
+def idle_act(*, cluster: Cluster, now: datetime) -> str | None:
+    """Do what is due; answers the verb. Leases are asked again under the row's lock, so work that
+    began a moment ago is not cut off.
+    """
+    act = next_automatic_act(cluster, is_held=cluster.holder(now) is not None)
+    if act is None or act.at > now:
+        return None
+    reason = f"Idle since {act.idle_since:%Y-%m-%d %H:%M} UTC, {act.minutes} minutes are allowed."
+    try:
+        if act.verb == "remove":
+            done = _remove_unless_held(cluster, now, reason)
+        else:
+            cluster_act(cluster=cluster, verb=act.verb, actor=TIMER, reason=reason)
+            done = True
+    except (ClusterRefused, OperationConflict):
+        return None
+    if done:
+        _mail(cluster, act, "idle_done")
+    return act.verb if done else None
+
+
+@transaction.atomic
+def _remove_unless_held(cluster: Cluster, now: datetime, reason: str) -> bool:
+    locked = Cluster.objects.select_for_update().get(pk=cluster.pk)
+    if locked.holder(now) is not None:
+        return False
+    return cluster_remove(cluster=cluster, actor=TIMER, reason=reason) is not None
+
+
+def idle_warn(*, cluster: Cluster, now: datetime) -> bool:
+    """Mail once per idle stretch, some minutes before; a snooze or any use starts anew."""
+    act = next_automatic_act(cluster, is_held=cluster.holder(now) is not None)
+    if act is None or act.minutes * 60 <= 2 * WARN_BEFORE.total_seconds():
+        return False
+    if not act.at - WARN_BEFORE <= now < act.at:
+        return False
+    first = Cluster.objects.filter(pk=cluster.pk, idle_warned_at=None).update(idle_warned_at=now)
+    if first:
+        _mail(cluster, act, "idle_warning")
+    return bool(first)
+
+
+def _mail(cluster: Cluster, act: AutomaticAct, name: str) -> None:
+    """To whoever made it, if they are still here."""
+    person = cluster.created_by
+    if person is None or not person.is_active or person.is_locked:
+        return
+    path = f"/w/{cluster.workspace.uuid}/clusters/{cluster.uuid}/"
+    context = {"cluster": cluster, "act": act, "url": f"{settings.PUBLIC_URL}{path}"}
+    subject = render_to_string(f"clusters/email/{name}_subject.txt", context).strip()
+    body = render_to_string(f"clusters/email/{name}_body.txt", context)
+    send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, [person.email])

@@ -1,0 +1,69 @@
+"""What every act on a cluster does: take part in a transaction, start an operation, note it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clusters.models import Cluster
+from workspaces.clouds.base import ClusterSpec, InstanceType
+from workspaces.models import Operation
+from workspaces.operations import Actor, operation_start
+from workspaces.services import timeline_record
+from workspaces.services.workspaces import workspace_spec
+
+
+class ClusterRefused(Exception):  # noqa: N818 - an expected refusal, with a sentence for the user
+    pass
+
+
+def cluster_spec(cluster: Cluster) -> ClusterSpec:
+    """What a driver must know; ``cluster.workspace`` is read."""
+    return ClusterSpec(
+        uuid=cluster.uuid,
+        workspace=workspace_spec(cluster.workspace),
+        instance_type=InstanceType(
+            name=cluster.instance_type,
+            vcpus=cluster.vcpus_per_node,
+            cores=cluster.cores_per_node,
+            memory_mib=cluster.memory_mib_per_node,
+            has_efa=cluster.has_efa,
+        ),
+        node_count=cluster.node_count,
+        bodo_version=cluster.bodo_version,
+    )
+
+
+def operation_for(
+    cluster: Cluster, kind: str, actor: Actor, *, reason: str = "", overtake: bool = False
+) -> Operation:
+    return operation_start(
+        kind=kind,
+        target_uuid=cluster.uuid,
+        organization=cluster.workspace.organization,
+        workspace=cluster.workspace,
+        actor=actor,
+        reason=reason,
+        overtake=overtake,
+    )
+
+
+def note(
+    cluster: Cluster,
+    actor: Actor,
+    action: str,
+    *,
+    reason: str = "",
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    timeline_record(
+        organization=cluster.workspace.organization,
+        workspace=cluster.workspace,
+        actor=actor,
+        action=action,
+        target_uuid=cluster.uuid,
+        target_name=cluster.name,
+        reason=reason,
+        before=before,
+        after=after,
+    )
