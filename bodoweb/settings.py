@@ -213,6 +213,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 USERSESSIONS_TRACK_ACTIVITY = False
 
+INVITATION_DAYS = env.integer("BODO_INVITATION_DAYS", 7, minimum=1)
+INVITATIONS_PER_DAY = 100  # of one organization, so that nobody sends bulk mail through us
 DORMANT_DAYS = 90  # F010: locked when the last login is more than this ago
 TERMS_VERSION = os.environ.get("BODO_TERMS_VERSION") or "2026-11"
 SUPPORT_EMAIL = os.environ.get("BODO_SUPPORT_EMAIL") or f"admin@{_public.hostname}"

@@ -2,6 +2,7 @@
 
 from workspaces.models.clouds import CloudConfiguration, CloudResource
 from workspaces.models.heartbeats import Heartbeat
+from workspaces.models.invitations import Invitation
 from workspaces.models.operations import (
     ControllerLease,
     Operation,
@@ -17,6 +18,7 @@ __all__ = [
     "CloudResource",
     "ControllerLease",
     "Heartbeat",
+    "Invitation",
     "Operation",
     "OperationEvent",
     "Organization",

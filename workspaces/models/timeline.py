@@ -33,7 +33,11 @@ class TimelineEntry(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["target_uuid", "-at"], name="timeline_by_target")]
+        indexes = [
+            models.Index(fields=["target_uuid", "-at"], name="timeline_by_target"),
+            models.Index(fields=["workspace", "-at"], name="timeline_by_workspace"),
+            models.Index(fields=["organization", "-at"], name="timeline_by_organization"),
+        ]
         verbose_name_plural = "timeline entries"
 
     def __str__(self) -> str:
