@@ -35,4 +35,6 @@ def install(state: Path) -> None:
     mpiexec.write_text(MPIEXEC.format(python=sys.executable))
     mpiexec.chmod(0o700)
     facts = {"bodo": VERSION, "base_python": sys.executable, "minor": minor}
-    (folder / "runtime.json").write_text(json.dumps(facts))
+    draft = folder / "runtime.json.draft"  # a reader never sees half of it
+    draft.write_text(json.dumps(facts))
+    draft.replace(folder / "runtime.json")

@@ -109,7 +109,7 @@ class Clusters:
         return engines.status(self._layout, found.as_spec(self._machine), found)
 
     def stop(self, spec: ClusterSpec) -> Progress:
-        """The places stay reserved; the next ``ensure`` is a new generation."""
+        """The files stay, the places are given back; the next ``ensure`` is a new generation."""
         self.reservations.change(spec.uuid, is_stopped=True)
         ended, left = self._end_processes(spec.uuid)
         if left:
