@@ -245,6 +245,43 @@ def test_phase_that_takes_too_long_fails_with_what_it_was_doing(
     )
 
 
+def test_what_became_ready_while_no_worker_ran_is_not_late(
+    script: Callable, start: Callable
+) -> None:
+    script(Wait(0, 20, "Started node 1 of 2", "nodes"), Done("Ready"), deadlines={"nodes": 60})
+    operation = start()
+    run_step(operation.pk)
+    Operation.objects.filter(pk=operation.pk).update(
+        phase_started_at=timezone.now() - timedelta(hours=1)
+    )
+
+    run_step(operation.pk)
+
+    operation.refresh_from_db()
+    assert (operation.status, operation.message) == ("FINISHED", "Ready")
+
+
+def test_clean_up_that_waits_for_ever_is_given_up(script: Callable, start: Callable) -> None:
+    settled: list[str] = []
+    script(
+        CloudError("Capacity", "No room."),
+        undo=lambda step: Wait(0, 50, "A process does not end"),
+        on_failure=lambda operation: settled.append(operation.error_code),
+        deadlines={"cleanup": 60},
+    )
+    operation = start()
+    run_step(operation.pk)
+    Operation.objects.filter(pk=operation.pk).update(
+        phase_started_at=timezone.now() - timedelta(seconds=61)
+    )
+
+    run_step(operation.pk)
+
+    operation.refresh_from_db()
+    assert operation.status == "FAILED"
+    assert settled == ["Capacity"]
+
+
 def test_failed_operation_is_undone_before_it_says_failed(
     script: Callable, start: Callable
 ) -> None:

@@ -37,7 +37,7 @@ def run_step(operation_pk: int) -> None:
     except KeyError:
         _finish(operation, Operation.Status.FAILED, None, _unknown_kind(operation))
         return
-    if error := _reason_to_stop(operation, kind, now=timezone.now()):
+    if error := _reason_to_stop(operation):
         _begin_cleanup(operation, kind, error)
         return
     _run(operation, kind)
@@ -71,8 +71,8 @@ def _unknown_kind(operation: Operation) -> CloudError:
     return CloudError("Unknown", f"This version of the platform has no {operation.kind}.")
 
 
-def _reason_to_stop(operation: Operation, kind: Kind, *, now: datetime) -> CloudError | None:
-    """Why the normal way is over: cancelled, too late, or its workers keep dying."""
+def _reason_to_stop(operation: Operation) -> CloudError | None:
+    """Why the normal way is over: cancelled, or its workers keep dying."""
     if operation.phase == CLEANUP:
         return None
     if operation.cancel_requested_at:
@@ -82,13 +82,6 @@ def _reason_to_stop(operation: Operation, kind: Kind, *, now: datetime) -> Cloud
             "WorkerLost",
             f"The platform's workers ended {MAX_ATTEMPTS} times during this step. "
             "Try again; if it happens again, operators find the cause in the worker log.",
-        )
-    started = operation.phase_started_at or now
-    allowed = kind.deadline_seconds(operation.phase)
-    if now - started > timedelta(seconds=allowed):
-        doing = operation.message or "starting"
-        return CloudError(
-            "Deadline", f"It took longer than {allowed // 60} minutes ({doing}). Try again."
         )
     return None
 
@@ -127,10 +120,8 @@ def _internal_error(operation: Operation) -> CloudError:
 
 def _on_error(operation: Operation, kind: Kind, error: CloudError) -> None:
     if operation.phase == CLEANUP:
-        expired = _cleanup_expired(operation, kind)
-        if expired:
-            logger.error("operation %s: clean-up gave up: %s", operation.uuid, error.code)
-            _close_failed(operation, kind)
+        if _is_late(operation, kind):
+            _give_up(operation, kind, error.code)
             return
     elif not error.retryable or operation.attempts >= MAX_ATTEMPTS:
         _begin_cleanup(operation, kind, error)
@@ -144,14 +135,30 @@ def _on_error(operation: Operation, kind: Kind, error: CloudError) -> None:
     )
 
 
-def _cleanup_expired(operation: Operation, kind: Kind) -> bool:
+def _is_late(operation: Operation, kind: Kind) -> bool:
     started = operation.phase_started_at or timezone.now()
-    return timezone.now() - started > timedelta(seconds=kind.deadline_seconds(CLEANUP))
+    allowed = timedelta(seconds=kind.deadline_seconds(operation.phase))
+    return timezone.now() - started > allowed
+
+
+def _give_up(operation: Operation, kind: Kind, doing: str) -> None:
+    """Asked only after a look: what became ready while no worker ran is not late."""
+    if operation.phase == CLEANUP:
+        logger.error("operation %s: clean-up gave up: %s", operation.uuid, doing)
+        _close_failed(operation, kind)
+        return
+    minutes = kind.deadline_seconds(operation.phase) // 60
+    sentence = f"It took longer than {minutes} minutes ({doing}). Try again."
+    _begin_cleanup(operation, kind, CloudError("Deadline", sentence))
 
 
 def _record(operation: Operation, kind: Kind, outcome: Outcome) -> None:
     if isinstance(outcome, Wait):
-        _record_wait(operation, outcome)
+        is_same_phase = operation.phase in (CLEANUP, outcome.phase)
+        if is_same_phase and _is_late(operation, kind):
+            _give_up(operation, kind, outcome.message)
+        else:
+            _record_wait(operation, outcome)
     elif operation.phase == CLEANUP:
         _close_failed(operation, kind)
     else:
