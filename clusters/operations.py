@@ -60,6 +60,8 @@ def _end_processes(step: Step) -> Outcome:
 def _bring_up(step: Step) -> Outcome:
     """To READY with the size that the row asks for, from whatever is there."""
     cluster = _cluster(step)
+    if cluster.state == State.RUNNING:  # a worker died between the meter's start and its report
+        return Done(f"{cluster.name} is RUNNING")
     cloud = cloud_of(cluster.workspace.cloud_configuration)
     status = cloud.ensure_cluster(services.cluster_spec(cluster), step.ledger)
     services.cluster_record_nodes(cluster=cluster, nodes=status.nodes)

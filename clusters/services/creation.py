@@ -142,17 +142,26 @@ def cluster_mark_ready(*, cluster: Cluster, now: datetime) -> bool:
     return bool(moved)
 
 
+@transaction.atomic
 def cluster_mark_failed(*, cluster_uuid: UUID, reason: str) -> None:
-    """A failed creation costs nothing: no interval was ever opened for it (F191)."""
-    Cluster.objects.live().filter(uuid=cluster_uuid).update(state=State.FAILED, state_reason=reason)
+    """A failed creation costs nothing: no interval was ever opened for it (F191).
+
+    Unless its workers died again and again just after the meter had started.
+    """
+    failed = Cluster.objects.live().filter(uuid=cluster_uuid)
+    failed.update(state=State.FAILED, state_reason=reason)
+    for pk in failed.values_list("pk", flat=True):
+        usage_close(cluster_pk=pk, at=timezone.now(), reason="failed")
 
 
 @transaction.atomic
 def cluster_mark_lost(*, cluster: Cluster, last_seen_at: datetime, reason: str) -> bool:
-    """A running cluster was found dead: FAILED, metered up to its last sign of life (K4)."""
-    moved = Cluster.objects.filter(pk=cluster.pk, state=State.RUNNING).update(
-        state=State.FAILED, state_reason=reason
-    )
+    """A running cluster was found dead: FAILED, metered up to its last sign of life (K4).
+
+    ``cluster`` is the row as it was looked at: one that was restarted since is left alone.
+    """
+    same_start = Cluster.objects.filter(pk=cluster.pk, ready_at=cluster.ready_at)
+    moved = same_start.filter(state=State.RUNNING).update(state=State.FAILED, state_reason=reason)
     if moved:
         usage_close(cluster_pk=cluster.pk, at=last_seen_at, reason="lost")
         actor = Actor(source=Operation.Source.DRIFT)

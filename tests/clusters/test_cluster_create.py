@@ -15,6 +15,7 @@ from clusters.sizing import RECOMMENDATIONS
 from tests.fake_cloud import FakeCloud
 from workspaces.clouds.base import CloudError, ClusterPhase
 from workspaces.models import Operation, Workspace
+from workspaces.operations.runner import MAX_ATTEMPTS
 
 Make = Callable[..., object]
 
@@ -168,6 +169,34 @@ def test_step_repeated_after_a_crash_opens_one_interval(
 
     assert UsageInterval.objects.count() == 1
     assert Operation.objects.get().status == "FINISHED"
+
+
+def test_creation_whose_workers_died_after_the_meter_started_stays_running(
+    person: Client, workspace: Workspace, cloud: FakeCloud, run_operations: Make
+) -> None:
+    """What is wrong with its engines by now is for the check of running clusters to find."""
+    _post(person, workspace)
+    run_operations()
+    Operation.objects.update(status="INPROGRESS", finished_at=None)
+    cloud.cluster_phases = [ClusterPhase.FAILED]
+
+    run_operations()
+
+    assert Operation.objects.get().status == "FINISHED"
+    assert Cluster.objects.get().state == "RUNNING"
+
+
+def test_cluster_failed_after_its_meter_started_is_metered_no_longer(
+    person: Client, workspace: Workspace, run_operations: Make
+) -> None:
+    _post(person, workspace)
+    run_operations()
+    Operation.objects.update(status="INPROGRESS", finished_at=None, attempts=MAX_ATTEMPTS)
+
+    run_operations()
+
+    assert Cluster.objects.get().state == "FAILED"
+    assert UsageInterval.objects.get().ended_at is not None
 
 
 def test_full_cloud_is_refused_next_to_the_field(person: Client, workspace: Workspace) -> None:

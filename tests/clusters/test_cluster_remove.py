@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from clusters.models import Cluster, UsageInterval
-from clusters.services import cluster_mark_ready, cluster_remove
+from clusters.services import cluster_mark_lost, cluster_mark_ready, cluster_remove
 from clusters.tasks import check_clusters
 from tests.fake_cloud import FakeCloud
 from workspaces.clouds.base import ClusterPhase
@@ -117,6 +117,18 @@ def test_cluster_found_dead_is_metered_to_its_last_sign_of_life(
     assert interval.end_reason == "lost"
     assert abs(interval.ended_at - last_seen) < timedelta(milliseconds=1)  # type: ignore[operator]
     assert cloud.clusters == set()
+
+
+def test_old_look_does_not_fail_a_cluster_that_was_started_again_since(running: Cluster) -> None:
+    as_it_was_looked_at = Cluster.objects.get()
+    Cluster.objects.update(ready_at=timezone.now() + timedelta(seconds=9))
+
+    is_lost = cluster_mark_lost(
+        cluster=as_it_was_looked_at, last_seen_at=timezone.now(), reason="Its machines are gone."
+    )
+
+    assert is_lost is False
+    assert Cluster.objects.get().state == "RUNNING"
 
 
 def test_healthy_cluster_is_left_alone(running: Cluster) -> None:
