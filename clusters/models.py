@@ -63,6 +63,8 @@ class Cluster(models.Model):
 
     UNSETTLED = (State.NEW, State.INPROGRESS, State.PAUSING, State.STOPPING, State.INITIALIZING)
 
+    # What a verification targets: it must not stand in the way of a pause or a removal.
+    check_uuid = models.UUIDField(default=uuid.uuid4, editable=False, db_index=True)
     uuid = models.UUIDField(default=uuid.uuid4, unique=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="clusters")
     created_by = models.ForeignKey(

@@ -167,3 +167,19 @@ def _still_not_running(operation: Operation) -> None:
 def scale_cluster(step: Step) -> Outcome:
     """Running work never sees it: a cluster that somebody holds is not scaled (F181)."""
     return _bring_up(step)
+
+
+@handles("cluster.verify")
+def verify_cluster(step: Step) -> Outcome:
+    """The documented checks, one per step, with what they print (F213)."""
+    rows = Cluster.objects.select_related("workspace__cloud_configuration")
+    cluster = rows.get(check_uuid=step.operation.target_uuid)
+    cloud = cloud_of(cluster.workspace.cloud_configuration)
+    number = int(step.operation.phase or "0")
+    check = cloud.check_connection(services.cluster_spec(cluster), number)
+    if check is None:
+        return Done("All commands succeeded: workloads can run across the cluster")
+    told = f"$ {check.name}\n{check.detail}"
+    if not check.ok:
+        raise CloudError("ConnectionCheck", told)
+    return Wait(0, min(90, 30 * (number + 1)), told, str(number + 1))

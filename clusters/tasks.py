@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from django.utils import timezone
 
 from clusters.models import Cluster
-from clusters.services import cluster_mark_lost
+from clusters.services import cluster_mark_lost, idle_act, idle_warn
 from workspaces.clouds.base import ClusterPhase
 from workspaces.models import CloudConfiguration
 from workspaces.services import cloud_of
@@ -35,3 +35,16 @@ def _settle(cluster: Cluster, message: str, status: object) -> None:
     at = datetime.fromtimestamp(last_seen, UTC) if last_seen else timezone.now()
     reason = message or "Its machines are gone."
     cluster_mark_lost(cluster=cluster, last_seen_at=at, reason=reason)
+
+
+def run_idle_timers() -> None:
+    """Warn of, and then do, what the idle timers ask for. Each cluster decides for itself, in its
+    own transaction; one that fails does not keep the others.
+    """
+    now = timezone.now()
+    rows = Cluster.objects.with_timers().select_related(
+        "workspace__organization", "workspace__cloud_configuration", "created_by"
+    )
+    for cluster in rows:
+        if not idle_act(cluster=cluster, now=now):
+            idle_warn(cluster=cluster, now=now)

@@ -122,6 +122,13 @@ class FakeCloud:
     def shell_setup(self, spec: ClusterSpec) -> list[str]:
         return []
 
+    def check_connection(self, spec: ClusterSpec, number: int) -> Check | None:
+        launch = f"mpiexec -n {spec.core_count} -f {self.hostfile_path(spec)}"
+        lines = [f"ls -la {self.hostfile_path(spec)}", f"{launch} hostname"]
+        if number >= len(lines):
+            return None
+        return Check(lines[number], ok=spec.uuid in self.clusters, detail="node-1\nnode-2")
+
     def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
         self._fail()
         ledger.announce("command", str(spec.uuid), level=Level.CLUSTER)

@@ -21,6 +21,7 @@ from clusters.services.lifecycle import (
     cluster_reshape,
     cluster_return_to_size,
     cluster_scale,
+    cluster_verify,
 )
 from clusters.services.removal import (
     cluster_mark_removed,
@@ -55,6 +56,7 @@ __all__ = [
     "cluster_scale",
     "cluster_snooze",
     "cluster_spec",
+    "cluster_verify",
     "idle_act",
     "idle_warn",
     "living_cluster_names",

@@ -21,7 +21,7 @@ from clusters.services.usage import usage_close
 from workspaces.clouds.base import InstanceType
 from workspaces.guards import spending_check
 from workspaces.models import Operation
-from workspaces.operations import Actor
+from workspaces.operations import Actor, operation_start
 
 State = Cluster.State
 
@@ -185,3 +185,19 @@ def cluster_reshape(
     if not moved:
         raise ClusterRefused("Instance type and Bodo version can change only while STOPPED.")
     note(cluster, actor, "cluster.reshape", before=dict(before), after=dict(after))
+
+
+def cluster_verify(*, cluster: Cluster, actor: Actor) -> Operation:
+    """Run the documented checks (F213), beside whatever else is asked of the cluster.
+
+    Raises ClusterRefused unless it is RUNNING, OperationConflict while one runs.
+    """
+    if cluster.state != State.RUNNING:
+        raise ClusterRefused(f"{cluster.name} is {cluster.state}; only a RUNNING one answers.")
+    return operation_start(
+        kind="cluster.verify",
+        target_uuid=cluster.check_uuid,
+        organization=cluster.workspace.organization,
+        workspace=cluster.workspace,
+        actor=actor,
+    )

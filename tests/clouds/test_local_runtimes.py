@@ -23,9 +23,9 @@ for folder; do :; done
 case "$1" in
 venv)
     mkdir -p "$folder/bin"
-    printf '#!/bin/sh\\necho "{\\"base_python\\": \\"p\\", \\"minor\\": \\"3.11\\"}" > "$3.new"\\n' \\
+    printf '#!/bin/sh\\necho "{\\"base_python\\": \\"p\\", \\"minor\\": \\"3.11\\"}"' \\
         > "$folder/bin/python"
-    printf 'mv "$3.new" "$3"\\n' >> "$folder/bin/python"
+    printf ' > "$3.new"\\nmv "$3.new" "$3"\\n' >> "$folder/bin/python"
     chmod +x "$folder/bin/python"
     ;;
 pip)

@@ -17,6 +17,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from workspaces.clouds.shared_files import SharedFiles
+
 
 class CloudError(Exception):
     """A provider refused or failed, told in a sentence that a user may read.
@@ -281,6 +283,9 @@ class Cloud(Protocol):
 
     def remove_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress: ...
 
+    def shared_files(self, spec: WorkspaceSpec) -> SharedFiles:
+        """The tree that all nodes and notebooks of the workspace share (F019). Cheap."""
+
     def ensure_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> ClusterStatus: ...
 
     def observe_clusters(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
@@ -297,6 +302,13 @@ class Cloud(Protocol):
 
     def shell_setup(self, spec: ClusterSpec) -> list[str]:
         """Shell lines a person runs first so that the documented commands work here."""
+
+    def check_connection(self, spec: ClusterSpec, number: int) -> Check | None:
+        """Run one of the documented checks of a READY cluster (F213), the first is 0.
+
+        ``name`` is the line as the user would type it, ``detail`` what it printed; None when
+        there is no check of that number. May take seconds: workers only.
+        """
 
     def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
         """Start it unless it was ever started; say where it stands."""

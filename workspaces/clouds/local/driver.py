@@ -31,11 +31,12 @@ from workspaces.clouds.base import (
     ResourceLedger,
     WorkspaceSpec,
 )
-from workspaces.clouds.local import processes
+from workspaces.clouds.local import connection, processes
 from workspaces.clouds.local.clusters import Clusters, folder_name
 from workspaces.clouds.local.commands import Commands
 from workspaces.clouds.local.ending import end_all
 from workspaces.clouds.local.environment import activate_path
+from workspaces.clouds.local.files import LocalFiles
 from workspaces.clouds.local.layout import Layout, as_uuid, delete_tree, uuid_folders
 from workspaces.clouds.local.machine import (
     NO_ISOLATION,
@@ -51,8 +52,8 @@ REGION = Region("local", "This machine")
 
 class LocalCloud:
     """Settings: ``root`` (state folder, required), ``python``, ``version_count``, ``overcommit``,
-    ``uv_cache``, ``log_mib`` (what is kept of one command's output); ``cores`` and
-    ``memory_mib`` pretend another machine."""
+    ``uv_cache``, ``log_mib`` (what is kept of one command's output), ``shared_quota_mib`` (0 is
+    none); ``cores`` and ``memory_mib`` pretend another machine."""
 
     def __init__(self, settings: Mapping[str, object]) -> None:
         self._layout = Layout(Path(str(settings["root"])).resolve())
@@ -62,6 +63,7 @@ class LocalCloud:
         self._clusters = Clusters(self._layout, self._machine, self._runtimes)
         reservations = self._clusters.reservations
         self._commands = Commands(self._layout, reservations, self._runtimes, settings)
+        self._quota_bytes = int(str(settings.get("shared_quota_mib") or 0)) * 2**20
 
     def validate(self) -> list[Check]:
         is_linux = sys.platform == "linux"
@@ -125,6 +127,10 @@ class LocalCloud:
             ledger.confirm_gone("folder", name)
         return Progress(True, 100, f"Removed {counted(int(had_folder), 'folder')}; nothing is left")
 
+    def shared_files(self, spec: WorkspaceSpec) -> LocalFiles:
+        workspaces, quota = self._layout.workspaces, self._quota_bytes
+        return LocalFiles(workspaces, str(spec.uuid), quota_bytes=quota)
+
     def ensure_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> ClusterStatus:
         return self._clusters.ensure(spec, ledger)
 
@@ -142,6 +148,9 @@ class LocalCloud:
 
     def shell_setup(self, spec: ClusterSpec) -> list[str]:
         return [f". {shlex.quote(str(activate_path(self._layout, spec.uuid)))}"]
+
+    def check_connection(self, spec: ClusterSpec, number: int) -> Check | None:
+        return connection.check(self._layout, spec, self.hostfile_path(spec), number)
 
     def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
         return self._commands.ensure(spec, ledger)

@@ -1,0 +1,196 @@
+"""The shared tree of a Local workspace, as pages see it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from workspaces.clouds.base import CloudError
+from workspaces.clouds.local.drafts import PARTIAL, LocalDraft
+from workspaces.clouds.local.tree import (
+    DEPTH,
+    bytes_in,
+    check_new_name,
+    delete,
+    look,
+    names_of,
+    opened,
+    rename_at_once,
+    shown,
+    told,
+)
+from workspaces.clouds.shared_files import FileKind, FolderPage, SharedFile, Usage
+
+CHUNK_BYTES = 64 * 1024
+HOSTFILE = ".hostfile-"
+
+
+class LocalFiles:
+    def __init__(self, workspaces: Path, workspace: str, *, quota_bytes: int = 0) -> None:
+        self._base = workspaces
+        self._tree = [workspace, "shared"]
+        self._quota_bytes = quota_bytes
+
+    @property
+    def location(self) -> str:
+        return str(self._base.joinpath(*self._tree))
+
+    def list(self, path: str, *, hidden: bool, start: int, count: int) -> FolderPage:
+        with told(path), self._folder(path) as folder:
+            with os.scandir(folder) as entries:
+                found = [(not e.is_dir(follow_symlinks=False), e.name) for e in entries]
+            shown_ones = [f for f in found if hidden or not f[1].startswith(".")]
+            shown_ones.sort(key=lambda f: (f[0], f[1].casefold(), f[1]))
+            files = []
+            for _, name in shown_ones[start : start + count]:
+                with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+                    files.append(_shared_file(_join(path, name), folder))
+        return FolderPage(tuple(files), len(shown_ones), len(found) - len(shown_ones))
+
+    def stat(self, path: str) -> SharedFile:
+        if not path:
+            with told(path), self._folder("") as folder:
+                now = os.fstat(folder)
+                return SharedFile("", FileKind.FOLDER, 0, now.st_mtime, is_protected=True)
+        with self._parent(path) as (folder, _):
+            return _shared_file(path, folder)
+
+    def open(self, path: str, *, offset: int = 0) -> LocalReader:
+        """What is no plain file is never opened: reading a device or a fifo may hang."""
+        if not path:
+            raise CloudError("NotAFile", "A folder can not be downloaded.")
+        with self._parent(path) as (folder, name):
+            if (kind := _shared_file(path, folder).kind) != FileKind.FILE:
+                raise CloudError(
+                    "NotAFile", f"{shown(path)} is a {_WORDS[kind]} and can not be downloaded."
+                )
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            return LocalReader(path, os.open(name, flags, dir_fd=folder), offset)
+
+    def draft(self, folder: str, name: str, *, max_bytes: int) -> LocalDraft:
+        with self._new(folder, name) as (path, parent):
+            usage = self.usage if self._quota_bytes else None
+            lock = self._base / self._tree[0] / "files.lock"
+            return LocalDraft(path, parent, max_bytes=max_bytes, usage=usage, lock=lock)
+
+    def make_folder(self, folder: str, name: str) -> str:
+        with self._new(folder, name) as (path, parent):
+            os.mkdir(name, 0o755, dir_fd=parent)
+        return path
+
+    def rename(self, path: str, name: str) -> str:
+        above = path.rpartition("/")[0]
+        with self._new(above, name) as (new, _), self._changeable(path) as (folder, old):
+            if name == old:
+                return path
+            try:
+                rename_at_once(old, name, folder)
+            except FileExistsError:
+                raise CloudError("Exists", f"{shown(new)} exists already.") from None
+        return new
+
+    def remove(self, path: str) -> None:
+        with self._changeable(path) as (folder, name):
+            delete(name, folder)
+
+    def usage(self, *, seconds: float | None = None) -> Usage:
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with told(""), self._folder("") as folder:
+            used, is_complete = bytes_in(folder, deadline)
+            disk = os.fstatvfs(folder)
+        return Usage(used, disk.f_bavail * disk.f_frsize, self._quota_bytes, is_complete)
+
+    def _folder(self, path: str) -> contextlib.AbstractContextManager[int]:
+        return opened(self._base, [*self._tree, *names_of(path)])
+
+    @contextlib.contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """(folder that holds ``path``, its name there); errors are told about ``path``."""
+        *above, name = names_of(path)
+        with told(path), opened(self._base, [*self._tree, *above]) as folder:
+            yield folder, name
+
+    @contextlib.contextmanager
+    def _new(self, above: str, name: str) -> Iterator[tuple[str, int]]:
+        """(path, folder) of something that shall be called ``name``."""
+        check_new_name(name)
+        path = _join(above, name)
+        _check_free(path)
+        if len(names_of(above)) >= DEPTH:
+            raise CloudError("BadName", f"Folders can be {DEPTH} deep at most.")
+        with self._parent(path) as (folder, _):
+            yield path, folder
+
+    @contextlib.contextmanager
+    def _changeable(self, path: str) -> Iterator[tuple[int, str]]:
+        """For something that shall be renamed or removed."""
+        if not path:
+            raise CloudError("Protected", "The shared folder itself stays.")
+        _check_free(path)
+        with self._parent(path) as found:
+            yield found
+
+
+class LocalReader:
+    """Give it an open file; it owns it, also when it raises."""
+
+    def __init__(self, path: str, file: int, offset: int) -> None:
+        self._descriptor = file
+        now = os.fstat(file)
+        if not stat.S_ISREG(now.st_mode):
+            self.close()
+            raise CloudError("NotAFile", f"{shown(path)} is not a file any more.")
+        self.file = SharedFile(path, FileKind.FILE, now.st_size, now.st_mtime)
+        self._at = offset
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._at < self.file.size:
+            data = os.pread(self._descriptor, min(CHUNK_BYTES, self.file.size - self._at), self._at)
+            if not data:
+                return  # it became shorter
+            self._at += len(data)
+            yield data
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+_WORDS = {
+    FileKind.FILE: "file",
+    FileKind.FOLDER: "folder",
+    FileKind.LINK: "link",
+    FileKind.SPECIAL: "special file",
+}
+
+
+def _shared_file(path: str, folder: int) -> SharedFile:
+    name = path.rpartition("/")[2]
+    now = look(name, folder)
+    kind, target = FileKind.SPECIAL, ""
+    if stat.S_ISREG(now.st_mode):
+        kind = FileKind.FILE
+    elif stat.S_ISDIR(now.st_mode):
+        kind = FileKind.FOLDER
+    elif stat.S_ISLNK(now.st_mode):
+        kind, target = FileKind.LINK, os.readlink(name, dir_fd=folder)
+    return SharedFile(path, kind, now.st_size, now.st_mtime, _is_protected(path), target)
+
+
+def _is_protected(path: str) -> bool:
+    """Files of clusters, at the top, and uploads on their way."""
+    return path.startswith(HOSTFILE) or path.rpartition("/")[2].startswith(PARTIAL)
+
+
+def _check_free(path: str) -> None:
+    if _is_protected(path.split("/")[0]) or _is_protected(path):
+        raise CloudError("Protected", f"{shown(path)} belongs to the platform; it stays as it is.")
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
