@@ -29,6 +29,12 @@ workspace_create(
 )
 """
 
+BUSY_FOR_25_SECONDS = """
+from django_q.tasks import async_task
+for _ in range(2):
+    async_task("subprocess.run", ["sleep", "25"])
+"""
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -86,16 +92,15 @@ def test_work_goes_on_after_a_queue_process_was_killed(stack: Stack, role: str) 
 @pytest.mark.fault
 def test_work_goes_on_after_a_busy_worker_was_killed(stack: Stack) -> None:
     wait_until(stack.is_complete, timeout=60)
-    busy = "from django_q.tasks import async_task\nfor _ in range(2): async_task('time.sleep', 25)"
-    stack.manage("shell", "-c", busy)
-    taken = "SELECT count(*) FROM django_q_ormq WHERE lock > datetime('now', '+10 seconds')"
-    wait_until(lambda: rows(stack, taken)[0][0] == 2, timeout=20)
+    stack.manage("shell", "-c", BUSY_FOR_25_SECONDS)
+    wait_until(lambda: all(worker.children() for worker in stack.processes()["worker"]))
     worker = stack.processes()["worker"][0]
+    helper = worker.children()[0]
 
     worker.kill()
 
     assert workspace_is_deployed(stack) < 15
-    assert is_gone(worker)
+    wait_until(lambda: is_gone(worker) and is_gone(helper))
 
 
 @pytest.mark.fault
