@@ -142,6 +142,6 @@ def _visible_character(character: str) -> str:
     kind = unicodedata.category(character)
     if kind in _HIDDEN_KINDS or (kind == "Zs" and character != " "):
         if 0xDC80 <= ord(character) <= 0xDCFF:  # a byte that is no UTF-8, see os.fsdecode
-            return f"‹{ord(character) - 0xDC00:02X}›"
-        return f"‹U+{ord(character):04X}›"
+            return f"[{ord(character) - 0xDC00:02X}]"
+        return f"[U+{ord(character):04X}]"
     return character
