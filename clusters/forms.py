@@ -9,7 +9,7 @@ from django import forms
 
 from clusters.fields import IdleTimersMixin, SshPublicKeyField, TagsField, timer_initial
 from clusters.models import Cluster
-from clusters.services import Extras, IdleTimers, acts_for, cluster_spec
+from clusters.services import Extras, IdleTimers, cluster_spec
 from workspaces.clouds.base import CloudError, InstanceType
 from workspaces.models import Workspace
 from workspaces.services import cloud_of
@@ -140,7 +140,7 @@ class ClusterEditForm(IdleTimersMixin, MachineFields):
         is_stopped = cluster.state == Cluster.State.STOPPED
         self.fields["instance_type"].disabled = not is_stopped
         self.fields["bodo_version"].disabled = not is_stopped
-        self.fields["node_count"].disabled = not (is_stopped or "scale" in acts_for(cluster.state))
+        self.fields["node_count"].disabled = not (is_stopped or "scale" in cluster.verbs)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -5,10 +5,11 @@ Pure arithmetic: the page shows what the timer will do, from the same function.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clusters.models import Cluster
+from clusters.models import Cluster, ClusterLease
 
 # From which state which timer leads on, nearest first.
 _NEXT = {
@@ -51,3 +52,17 @@ def next_automatic_act(cluster: Cluster, *, is_held: bool) -> AutomaticAct | Non
             acts.append(AutomaticAct(verb, at, since, minutes))
     # Of two at the same moment the earlier verb wins: pause before stop before remove.
     return min(acts, key=lambda act: act.at, default=None)
+
+
+def with_outlook(clusters: Iterable[Cluster], now: datetime) -> list[Cluster]:
+    """The clusters with ``leases_now`` and ``outlook``, what they will do by themselves; two
+    queries for all of them.
+    """
+    rows = list(clusters)
+    held: dict[int, list[ClusterLease]] = {}
+    for lease in ClusterLease.objects.held(now).filter(cluster__in=[row.pk for row in rows]):
+        held.setdefault(lease.cluster_id, []).append(lease)
+    for row in rows:
+        row.leases_now = held.get(row.pk, [])  # type: ignore[attr-defined]  # for the template
+        row.outlook = next_automatic_act(row, is_held=row.pk in held)  # type: ignore[attr-defined]  # for the template
+    return rows

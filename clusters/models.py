@@ -137,6 +137,13 @@ class Cluster(models.Model):
     def is_removable(self) -> bool:
         return self.state != self.State.TERMINATED and self.removal_requested_at is None
 
+    @property
+    def verbs(self) -> list[str]:
+        """What it may be asked for in this state; removal is always one more."""
+        if self.removal_requested_at:
+            return []
+        return [verb for verb, states in VERB_STATES.items() if self.state in states]
+
     def take_shape_of(self, kind: InstanceType) -> None:
         """Remember what the instance type was when it was chosen; providers change their lists."""
         self.instance_type = kind.name
@@ -148,6 +155,17 @@ class Cluster(models.Model):
     def holder(self, now: datetime) -> ClusterLease | None:
         """A notebook or job that uses it now."""
         return self.leases.held(now).first()
+
+
+# From which states each verb of the life cycle leads on (G006, G007).
+VERB_STATES = {
+    "pause": (Cluster.State.RUNNING,),
+    "resume": (Cluster.State.PAUSED,),
+    "stop": (Cluster.State.RUNNING, Cluster.State.PAUSED),
+    "start": (Cluster.State.STOPPED,),
+    "restart": (Cluster.State.RUNNING,),
+    "scale": (Cluster.State.RUNNING, Cluster.State.PAUSED),
+}
 
 
 class ClusterNode(models.Model):

@@ -5,19 +5,29 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from clusters.forms import ClusterForm
-from clusters.models import Cluster
+from clusters.filters import ClusterFilter, is_uuid
+from clusters.forms import ClusterEditForm, ClusterForm
+from clusters.idle import with_outlook
+from clusters.models import Cluster, ClusterQuerySet
 from clusters.services import (
     ClusterRefused,
+    cluster_act,
     cluster_create,
+    cluster_edit,
     cluster_remove,
     cluster_remove_again,
+    cluster_reshape,
     cluster_retry,
+    cluster_scale,
+    cluster_snooze,
     cluster_spec,
+    cluster_verify,
 )
 from clusters.sizing import suggestions
 from workspaces.guards import SpendingRefused
@@ -26,16 +36,35 @@ from workspaces.operations import Actor, OperationConflict
 from workspaces.permissions import HtmxOrgRequest, role_may, workspace_view
 from workspaces.services import cloud_of
 
+REFUSALS = (ClusterRefused, SpendingRefused, OperationConflict)
+BULK_VERBS = {
+    "pause": "Now pausing",
+    "resume": "Now resuming",
+    "stop": "Now stopping",
+    "start": "Now starting",
+    "restart": "Now restarting",
+    "remove": "Now removing",
+}
+SHOWN_OPERATIONS = 20
+
 
 @workspace_view("cluster.view")
 @require_GET
 def cluster_list(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
-    clusters = workspace.clusters.live().with_latest_operation()
-    return render(
-        request,
-        "clusters/cluster_list.html",
-        {"workspace": workspace, "clusters": clusters, **_rights(request)},
-    )
+    form = ClusterFilter(request.GET or {"tab": "all"})
+    page = form.clusters(workspace.clusters.all())
+    context = {
+        "workspace": workspace,
+        "filter": form,
+        "page": page,
+        "clusters": with_outlook(page.object_list, timezone.now()),
+        "tabs": form.tabs(),
+        "bulk_verbs": BULK_VERBS,
+        "previous_query": form.query(page=page.number - 1) if page.has_previous() else "",
+        "next_query": form.query(page=page.number + 1) if page.has_next() else "",
+        **_rights(request),
+    }
+    return render(request, "clusters/cluster_list.html", context)
 
 
 @workspace_view("cluster.create")
@@ -68,11 +97,9 @@ def cluster_create_page(request: HtmxOrgRequest, workspace: Workspace) -> HttpRe
 @require_GET
 def cluster_row(request: HtmxOrgRequest, workspace: Workspace, cluster: UUID) -> HttpResponse:
     rows = workspace.clusters.with_latest_operation()
-    context = {
-        "workspace": workspace,
-        "cluster": get_object_or_404(rows, uuid=cluster),
-        **_rights(request),
-    }
+    found = get_object_or_404(rows, uuid=cluster)
+    (found,) = with_outlook([found], timezone.now())
+    context = {"workspace": workspace, "cluster": found, **_rights(request)}
     return render(request, "clusters/cluster_list.html#cluster-summary", context)
 
 
@@ -122,37 +149,126 @@ def cluster_retry_action(
     return redirect("clusters:detail", workspace=workspace.uuid, cluster=found.uuid)
 
 
-def _cluster(workspace: Workspace, uuid: UUID) -> Cluster:
-    rows = Cluster.objects.select_related(
-        "workspace__organization", "workspace__cloud_configuration"
+@workspace_view("cluster.change")
+@require_POST
+def cluster_act_action(
+    request: HtmxOrgRequest, workspace: Workspace, cluster: UUID, verb: str
+) -> HttpResponse:
+    """Pause, resume, stop, start, restart, verify or snooze."""
+    found = _cluster(workspace, cluster)
+    try:
+        messages.success(request, _act(found, verb, Actor(request.user)))
+    except REFUSALS as error:
+        messages.error(request, str(error))
+    return redirect("clusters:detail", workspace=workspace.uuid, cluster=found.uuid)
+
+
+@workspace_view("cluster.change")
+@require_POST
+def cluster_bulk_action(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
+    """One verb for every ticked cluster; what was refused is told one by one."""
+    verb = request.POST.get("verb", "")
+    if verb not in BULK_VERBS:
+        return HttpResponseBadRequest("unknown verb")
+    uuids = [uuid for uuid in request.POST.getlist("cluster") if is_uuid(uuid)]
+    done = 0
+    for found in _rows().filter(workspace=workspace, uuid__in=uuids):
+        try:
+            _act(found, verb, Actor(request.user))
+            done += 1
+        except REFUSALS as error:
+            messages.error(request, str(error))
+    if done or not uuids:
+        word = f"{done} cluster{'' if done == 1 else 's'}"
+        messages.success(request, f"{BULK_VERBS[verb]} {word}" if uuids else "Tick clusters first.")
+    return redirect("clusters:list", workspace=workspace.uuid)
+
+
+def _act(cluster: Cluster, verb: str, actor: Actor) -> str:
+    """Do it; answers what to tell."""
+    if verb == "snooze":
+        until = cluster_snooze(cluster=cluster, now=timezone.now(), actor=actor)
+        return f"{cluster.name} stays as it is until {until:%H:%M} UTC at least"
+    if verb == "verify":
+        cluster_verify(cluster=cluster, actor=actor)
+        return f"Now verifying the connection to {cluster.name}"
+    if verb == "remove":
+        cluster_remove(cluster=cluster, actor=actor)
+        return f"Now removing cluster {cluster.name}"
+    cluster_act(cluster=cluster, verb=verb, actor=actor)
+    return f"{BULK_VERBS[verb]} cluster {cluster.name}"
+
+
+@workspace_view("cluster.change")
+def cluster_edit_page(request: HtmxOrgRequest, workspace: Workspace, cluster: UUID) -> HttpResponse:
+    found = _cluster(workspace, cluster)
+    form = ClusterEditForm(request.POST or None, cluster=found)
+    if request.method == "POST" and form.is_valid():
+        try:
+            _edit(found, form, Actor(request.user))
+        except REFUSALS as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"Saved {found.name}")
+            return redirect("clusters:detail", workspace=workspace.uuid, cluster=found.uuid)
+    return render(
+        request,
+        "clusters/cluster_edit.html",
+        {"workspace": workspace, "cluster": found, "form": form},
+        status=422 if form.is_bound else 200,
     )
-    return get_object_or_404(rows, workspace=workspace, uuid=uuid)
+
+
+@transaction.atomic
+def _edit(cluster: Cluster, form: ClusterEditForm, actor: Actor) -> None:
+    """All of it or nothing: a refused scale leaves the name as it was, too."""
+    data = form.cleaned_data
+    plain = {key: data[key] for key in ("name", "description", "tags")}
+    cluster_edit(cluster=cluster, timers=form.timers, actor=actor, **plain)
+    if cluster.state == Cluster.State.STOPPED:
+        cluster_reshape(
+            cluster=cluster,
+            instance_type=form.chosen_type(),
+            node_count=data["node_count"],
+            bodo_version=data["bodo_version"],
+            actor=actor,
+        )
+    elif data["node_count"] != cluster.node_count:
+        cluster_scale(cluster=cluster, node_count=data["node_count"], actor=actor)
+
+
+def _rows() -> ClusterQuerySet:
+    return Cluster.objects.select_related(
+        "workspace__organization", "workspace__cloud_configuration", "created_by"
+    )
+
+
+def _cluster(workspace: Workspace, uuid: UUID) -> Cluster:
+    return get_object_or_404(_rows(), workspace=workspace, uuid=uuid)
 
 
 def _rights(request: HtmxOrgRequest) -> dict[str, bool]:
     return {
-        "may_create": role_may(request.role, "cluster.create"),
-        "may_remove": role_may(request.role, "cluster.remove"),
-        "may_retry": role_may(request.role, "cluster.retry"),
+        f"may_{name}": role_may(request.role, f"cluster.{name}")
+        for name in ("create", "remove", "retry", "change")
     }
 
 
 def _detail(request: HtmxOrgRequest, workspace: Workspace, uuid: UUID) -> dict[str, object]:
-    rows = workspace.clusters.with_latest_operation().select_related(
-        "workspace__cloud_configuration", "created_by"
-    )
-    cluster = get_object_or_404(rows, uuid=uuid)
+    cluster = get_object_or_404(_rows().with_latest_operation(), workspace=workspace, uuid=uuid)
+    (cluster,) = with_outlook([cluster], timezone.now())
     cloud = cloud_of(cluster.workspace.cloud_configuration)
     spec = cluster_spec(cluster)
     hostfile = cloud.hostfile_path(spec)
     launch = f"mpiexec -n {spec.core_count} -f {hostfile}"
+    operations = Operation.objects.filter(target_uuid__in=(uuid, cluster.check_uuid))
     return {
         "workspace": workspace,
         "cluster": cluster,
         "nodes": cluster.nodes.all(),
-        "operations": Operation.objects.for_target(uuid).prefetch_related("events"),
+        "operations": operations.prefetch_related("events")[:SHOWN_OPERATIONS],
+        "is_verifying": operations.unsettled().filter(target_uuid=cluster.check_uuid).exists(),
         "intervals": cluster.usage_intervals.all(),
-        "leases": cluster.leases.all(),
         "memory_bytes": cluster.memory_mib_per_node * 1024**2,
         "hostfile": hostfile,
         "hostname_line": f"{launch} hostname",

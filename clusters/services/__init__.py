@@ -13,7 +13,6 @@ from clusters.services.creation import (
 )
 from clusters.services.idle import cluster_snooze, idle_act, idle_warn
 from clusters.services.lifecycle import (
-    acts_for,
     cluster_act,
     cluster_edit,
     cluster_mark_returned,
@@ -36,7 +35,6 @@ __all__ = [
     "ClusterRefused",
     "Extras",
     "IdleTimers",
-    "acts_for",
     "cluster_act",
     "cluster_create",
     "cluster_edit",

@@ -8,13 +8,12 @@ cluster's row lock, as ``lease_take`` does, so neither can slip in between.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from clusters.models import Cluster
+from clusters.models import VERB_STATES, Cluster
 from clusters.services.creation import IdleTimers
 from clusters.services.requests import ClusterRefused, note, operation_for
 from clusters.services.usage import usage_close
@@ -26,37 +25,15 @@ from workspaces.operations import Actor, operation_start
 State = Cluster.State
 
 
-@dataclass(frozen=True)
-class Act:
-    """A verb of the life cycle: from which states, through which, and what it asks first."""
-
-    verb: str
-    before: tuple[str, ...]
-    through: str
-    is_spending: bool = False
-    needs_to_be_free: bool = True
-
-    @property
-    def kind(self) -> str:
-        return f"cluster.{self.verb}"
-
-
-ACTS = {
-    act.verb: act
-    for act in (
-        Act("pause", (State.RUNNING,), State.PAUSING),
-        Act("resume", (State.PAUSED,), State.INITIALIZING, is_spending=True),
-        Act("stop", (State.RUNNING, State.PAUSED), State.STOPPING),
-        Act("start", (State.STOPPED,), State.INITIALIZING, is_spending=True),
-        Act("restart", (State.RUNNING,), State.INITIALIZING),
-        Act("scale", (State.RUNNING, State.PAUSED), State.INITIALIZING, is_spending=True),
-    )
+THROUGH = {
+    "pause": State.PAUSING,
+    "stop": State.STOPPING,
+    "resume": State.INITIALIZING,
+    "start": State.INITIALIZING,
+    "restart": State.INITIALIZING,
+    "scale": State.INITIALIZING,
 }
-
-
-def acts_for(state: str) -> list[str]:
-    """Verbs that a cluster in this state may be asked for; removal is always one more."""
-    return [act.verb for act in ACTS.values() if state in act.before]
+SPENDING = frozenset({"resume", "start", "scale"})
 
 
 @transaction.atomic
@@ -65,10 +42,10 @@ def cluster_act(*, cluster: Cluster, verb: str, actor: Actor, reason: str = "") 
 
     The meter stops here, at the request (K4).
     """
-    act = ACTS[verb]
-    _move(cluster, act, actor)
-    note(cluster, actor, act.kind, reason=reason, before={"state": cluster.state})
-    return operation_for(cluster, act.kind, actor, reason=reason)
+    _move(cluster, verb, actor)
+    kind = f"cluster.{verb}"
+    note(cluster, actor, kind, reason=reason, before={"state": cluster.state})
+    return operation_for(cluster, kind, actor, reason=reason)
 
 
 @transaction.atomic
@@ -76,7 +53,7 @@ def cluster_scale(*, cluster: Cluster, node_count: int, actor: Actor) -> Operati
     """Change the number of nodes; a paused cluster is resumed by it (G007)."""
     if node_count == cluster.node_count:
         raise ClusterRefused(f"{cluster.name} has {node_count} instances already.")
-    _move(cluster, ACTS["scale"], actor)
+    _move(cluster, "scale", actor)
     Cluster.objects.filter(pk=cluster.pk).update(
         node_count=node_count, scaled_from=cluster.node_count
     )
@@ -90,22 +67,20 @@ def cluster_scale(*, cluster: Cluster, node_count: int, actor: Actor) -> Operati
     return operation_for(cluster, "cluster.scale", actor)
 
 
-def _move(cluster: Cluster, act: Act, actor: Actor) -> None:
-    if act.is_spending:
+def _move(cluster: Cluster, verb: str, actor: Actor) -> None:
+    if verb in SPENDING:
         spending_check(workspace=cluster.workspace, actor=actor)
     locked = Cluster.objects.select_for_update().get(pk=cluster.pk)
-    if locked.removal_requested_at or locked.state not in act.before:
-        allowed = " or ".join(act.before)
+    if verb not in locked.verbs:
         now = "being removed" if locked.removal_requested_at else locked.state
-        raise ClusterRefused(
-            f"{cluster.name} is {now}; only a {allowed} cluster can be asked to {act.verb}."
-        )
-    if act.needs_to_be_free and (holder := locked.holder(timezone.now())):
+        allowed = " or ".join(VERB_STATES[verb])
+        raise ClusterRefused(f"{cluster.name} is {now}; only a {allowed} cluster can {verb}.")
+    if holder := locked.holder(timezone.now()):
         raise ClusterRefused(
             f"A {holder.holder_kind} uses {cluster.name} now. Wait until it has ended or cancel it."
         )
-    Cluster.objects.filter(pk=cluster.pk).update(state=act.through, state_reason="")
-    usage_close(cluster_pk=cluster.pk, at=timezone.now(), reason=act.verb)
+    Cluster.objects.filter(pk=cluster.pk).update(state=THROUGH[verb], state_reason="")
+    usage_close(cluster_pk=cluster.pk, at=timezone.now(), reason=verb)
 
 
 def cluster_mark_settled(*, cluster: Cluster, before: str, after: str) -> None:
@@ -165,11 +140,24 @@ def cluster_edit(
 
 @transaction.atomic
 def cluster_reshape(
-    *, cluster: Cluster, instance_type: InstanceType, bodo_version: str, actor: Actor
+    *,
+    cluster: Cluster,
+    instance_type: InstanceType,
+    node_count: int,
+    bodo_version: str,
+    actor: Actor,
 ) -> None:
-    """Another instance type or Bodo version: only while STOPPED (G006)."""
-    before = {"instance_type": cluster.instance_type, "bodo_version": cluster.bodo_version}
-    after = {"instance_type": instance_type.name, "bodo_version": bodo_version}
+    """Another instance type, number or Bodo version: only while STOPPED (G006)."""
+    before = {
+        "instance_type": cluster.instance_type,
+        "node_count": cluster.node_count,
+        "bodo_version": cluster.bodo_version,
+    }
+    after = {
+        "instance_type": instance_type.name,
+        "node_count": node_count,
+        "bodo_version": bodo_version,
+    }
     if before == after:
         return
     shape = Cluster()
@@ -180,11 +168,12 @@ def cluster_reshape(
         cores_per_node=shape.cores_per_node,
         memory_mib_per_node=shape.memory_mib_per_node,
         has_efa=shape.has_efa,
+        node_count=node_count,
         bodo_version=bodo_version,
     )
     if not moved:
-        raise ClusterRefused("Instance type and Bodo version can change only while STOPPED.")
-    note(cluster, actor, "cluster.reshape", before=dict(before), after=dict(after))
+        raise ClusterRefused("The machines of a cluster can change only while it is STOPPED.")
+    note(cluster, actor, "cluster.reshape", before=before, after=after)
 
 
 def cluster_verify(*, cluster: Cluster, actor: Actor) -> Operation:
