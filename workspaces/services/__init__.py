@@ -1,10 +1,25 @@
-"""All writes to organizations, cloud configurations and workspaces."""
+"""All writes to organizations and their members, cloud configurations and workspaces."""
 
 from workspaces.services.clouds import (
     CloudConfigurationInUse,
     cloud_configuration_create,
     cloud_configuration_remove,
     cloud_of,
+)
+from workspaces.services.invitations import (
+    InvitationRefused,
+    invitation_accept,
+    invitation_create,
+    invitation_matches,
+    invitation_resend,
+    invitation_revoke,
+    why_unusable,
+)
+from workspaces.services.members import (
+    MemberRefused,
+    member_remove,
+    member_role_change,
+    ownership_transfer,
 )
 from workspaces.services.organizations import organization_create
 from workspaces.services.timeline import timeline_record
@@ -22,13 +37,24 @@ from workspaces.services.workspaces import (
 
 __all__ = [
     "CloudConfigurationInUse",
+    "InvitationRefused",
+    "MemberRefused",
     "WorkspaceInUse",
     "WorkspaceRefused",
     "cloud_configuration_create",
     "cloud_configuration_remove",
     "cloud_of",
+    "invitation_accept",
+    "invitation_create",
+    "invitation_matches",
+    "invitation_resend",
+    "invitation_revoke",
+    "member_remove",
+    "member_role_change",
     "organization_create",
+    "ownership_transfer",
     "timeline_record",
+    "why_unusable",
     "workspace_create",
     "workspace_mark_deploying",
     "workspace_mark_failed",
