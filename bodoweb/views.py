@@ -25,15 +25,12 @@ from bodoweb.middleware import busy_response
 from workspaces.forms import SignupForm
 from workspaces.models import Organization, Workspace
 from workspaces.permissions import (
-    ORGANIZATION_ACTIONS,
-    WORKSPACE_ACTIONS,
     HtmxOrgRequest,
-    OrgRole,
-    Role,
     organization_view,
     public_view,
     signed_in_view,
 )
+from workspaces.roles import role_table
 
 YEAR_SECONDS = 365 * 24 * 3600
 
@@ -97,22 +94,10 @@ def help_page(request: HttpRequest) -> HttpResponse:
         request,
         "bodoweb/help.html",
         {
-            "organization_roles": _roles_table(ORGANIZATION_ACTIONS, OrgRole.choices),
-            "workspace_roles": _roles_table(WORKSPACE_ACTIONS, Role.choices),
+            "organization_roles": role_table("organization"),
+            "workspace_roles": role_table("workspace"),
         },
     )
-
-
-def _roles_table(
-    actions: dict[str, frozenset[str]], roles: list[tuple[str, str]]
-) -> dict[str, object]:
-    return {
-        "heads": [label for _, label in roles],
-        "rows": [
-            (action.replace(".", ": ").replace("_", " "), [role in allowed for role, _ in roles])
-            for action, allowed in actions.items()
-        ],
-    }
 
 
 @public_view
