@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +18,12 @@ from django.utils import timezone
 from accounts.models import User
 from clusters.models import Cluster
 from jobs.models import Job
-from workspaces.models import OrganizationMembership, Workspace, WorkspaceMembership
+from workspaces.models import (
+    Invitation,
+    OrganizationMembership,
+    Workspace,
+    WorkspaceMembership,
+)
 from workspaces.permissions import ORGANIZATION_ACTIONS, WORKSPACE_ACTIONS
 
 
@@ -52,7 +58,9 @@ IN_WORKSPACE = [a for a in ADDRESSES if a.action in WORKSPACE_ACTIONS]
 
 
 @pytest.fixture
-def values(workspace: Workspace, cluster: Callable[..., Cluster]) -> dict[str, UUID]:
+def values(
+    workspace: Workspace, cluster: Callable[..., Cluster], member: Callable[..., User]
+) -> dict[str, UUID]:
     made = cluster("Alpha", state="RUNNING")
     job = Job.objects.create(
         workspace=workspace,
@@ -62,12 +70,22 @@ def values(workspace: Workspace, cluster: Callable[..., Cluster]) -> dict[str, U
         source_url="https://git.example.org/x",
         created_at=timezone.now(),
     )
+    invitation = Invitation.objects.create(
+        organization=workspace.organization,
+        workspace=workspace,
+        email="grace@example.org",
+        role="VIEWER",
+        created_at=timezone.now(),
+        expires_at=timezone.now() + timedelta(days=7),
+    )
     return {
         "organization": workspace.organization.uuid,
         "workspace": workspace.uuid,
         "configuration": workspace.cloud_configuration.uuid,
         "cluster": made.uuid,
         "job": job.uuid,
+        "member": member("MEMBER", workspace).uuid,
+        "invitation": invitation.uuid,
     }
 
 
@@ -176,7 +194,7 @@ def test_unknown_id_is_404(
     assert codes == {404}
 
 
-@pytest.mark.parametrize("kind", ["cluster", "job"])
+@pytest.mark.parametrize("kind", ["cluster", "job", "member", "invitation"])
 def test_things_of_another_workspace_are_404(
     kind: str,
     values: dict[str, UUID],

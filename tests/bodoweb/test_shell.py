@@ -60,7 +60,16 @@ def test_the_theme_changes_by_post_only(client: Client) -> None:
 @pytest.mark.parametrize(
     ("role", "entries"),
     [
-        ("OWNER", ["Dashboard", "Workspaces", "Cloud Configuration", "Documentation"]),
+        (
+            "OWNER",
+            [
+                "Dashboard",
+                "Workspaces",
+                "Cloud Configuration",
+                "Users",
+                "Documentation",
+            ],
+        ),
         ("MEMBER", ["Dashboard", "Workspaces", "Documentation"]),
     ],
 )
@@ -84,7 +93,13 @@ def test_the_workspace_menu_leads_back(
     """V28."""
     page = signed_in(member("VIEWER", workspace)).get(f"/w/{workspace.uuid}/").content.decode()
 
-    assert menu(page) == ["Jobs", "Clusters", "Workspace details", "Back to organization"]
+    assert menu(page) == [
+        "Jobs",
+        "Clusters",
+        "Users",
+        "Workspace details",
+        "Back to organization",
+    ]
 
 
 def test_the_switcher_lists_own_organizations_alone(
