@@ -31,12 +31,14 @@ ORGANIZATION_ENTRIES = (
     ("Workspaces", "stack-2", "workspaces:list", "workspace.list"),
     ("Cloud Configuration", "cloud", "clouds:list", "cloud_configuration.view"),
     ("Users", "users", "members:organization_list", "organization_member.view"),
+    ("Timeline", "history", "timeline:organization", "organization_timeline.view"),
     ("Documentation", "help-circle", "help", ""),
 )
 WORKSPACE_ENTRIES = (
     ("Jobs", "player-play", "jobs:list", "job.view"),
     ("Clusters", "server-2", "clusters:list", "cluster.view"),
     ("Users", "users", "members:workspace_list", "member.view"),
+    ("Timeline", "history", "timeline:workspace", "timeline.view"),
     ("Workspace details", "info-circle", "workspaces:detail", "workspace.view"),
 )
 PERSONAL_ENTRIES = (

@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<uuid:organization>/cloud-configurations/", include("workspaces.cloud_urls")),
     path("", include("workspaces.urls")),
     path("", include("workspaces.member_urls")),
+    path("", include("workspaces.timeline_urls")),
     path("w/<uuid:workspace>/clusters/", include("clusters.urls")),
     path("w/<uuid:workspace>/jobs/", include("jobs.urls")),
     path("help/", views.help_page, name="help"),

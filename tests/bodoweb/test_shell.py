@@ -67,6 +67,7 @@ def test_the_theme_changes_by_post_only(client: Client) -> None:
                 "Workspaces",
                 "Cloud Configuration",
                 "Users",
+                "Timeline",
                 "Documentation",
             ],
         ),
@@ -97,6 +98,7 @@ def test_the_workspace_menu_leads_back(
         "Jobs",
         "Clusters",
         "Users",
+        "Timeline",
         "Workspace details",
         "Back to organization",
     ]
