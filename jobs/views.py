@@ -141,11 +141,12 @@ def job_log(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpRes
     found = _job(workspace, job)
     cloud = cloud_of(workspace.cloud_configuration)
     chunk = cloud.read_log(found.uuid, offset=int(offset), max_bytes=LOG_CHUNK_BYTES)
+    is_all = chunk.is_complete or found.started_at is None  # what never ran writes no log
     context = {
         "workspace": workspace,
         "job": found,
         "chunk": chunk,
-        "is_following": found.is_unsettled or not chunk.is_complete,
+        "is_following": found.is_unsettled or not is_all,
         "has_more": chunk.next_offset - chunk.offset > LOG_CHUNK_BYTES // 2,
     }
     fragment = "#log-more" if "more" in request.GET else "#log-lines"

@@ -17,8 +17,9 @@ from clusters.leases import lease_take
 from clusters.models import Cluster, ClusterLease, UsageInterval
 from clusters.services import cluster_mark_ready, cluster_remove
 from jobs.models import Job
+from jobs.services import job_cancel
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import CommandState, CommandStatus
+from workspaces.clouds.base import CommandState, CommandStatus, LogChunk
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor
 from workspaces.operations.runner import run_step
@@ -178,6 +179,27 @@ def test_cancel_ends_the_processes_first(
     assert job.status == "CANCELLED"
     assert job.uuid not in cloud.commands
     assert not ClusterLease.objects.exists()
+
+
+def test_log_of_a_job_that_never_ran_is_not_followed_for_ever(
+    person: Client,
+    workspace: Workspace,
+    free: Cluster,
+    run_operations: Make,
+    cloud: FakeCloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nothing = LogChunk((), 0, 0, is_complete=False)
+    monkeypatch.setattr(cloud, "read_log", lambda *_, **__: nothing)
+    _post(person, workspace, cluster=free.pk)
+    log = reverse("jobs:log", args=[workspace.uuid, Job.objects.get().uuid])
+    before = person.get(log).content
+
+    job_cancel(job=Job.objects.get(), actor=Actor())
+    run_operations()
+
+    assert b"End of the log" not in before
+    assert b"End of the log" in person.get(log).content
 
 
 def test_cluster_taken_meanwhile_fails_the_job_with_a_next_step(
