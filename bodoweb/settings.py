@@ -240,6 +240,7 @@ HAS_MAILBOX = IS_DEVELOPMENT and not _email_url
 
 # Clouds -----------------------------------------------------------------------------------------
 
+UPLOAD_MIB = env.integer("BODO_UPLOAD_MIB", 16, minimum=1)
 BODO_VERSION_COUNT = env.integer("BODO_VERSION_COUNT", 3, minimum=1)
 LOCAL_CLOUD = env.flag("BODO_LOCAL_CLOUD", default=IS_DEVELOPMENT)
 CLOUD_SETTINGS = {
@@ -248,6 +249,7 @@ CLOUD_SETTINGS = {
         "version_count": BODO_VERSION_COUNT,
         "overcommit": env.integer("BODO_LOCAL_OVERCOMMIT", 2, minimum=1),
         "uv_cache": os.environ.get("BODO_UV_CACHE") or None,
+        "shared_quota_mib": env.integer("BODO_SHARED_QUOTA_MIB", 0),
     }
 }
 PROVIDERS = ["local"] if LOCAL_CLOUD else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -36,8 +37,8 @@ def _plain(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
-    fake = FakeCloud()
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeCloud:
+    fake = FakeCloud(shared_root=tmp_path / "workspaces")
     monkeypatch.setattr("workspaces.services.clouds.cloud_for", lambda provider, settings: fake)
     return fake
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 from workspaces.clouds.base import (
@@ -29,6 +30,7 @@ from workspaces.clouds.base import (
     ResourceLedger,
     WorkspaceSpec,
 )
+from workspaces.clouds.local.files import LocalFiles
 
 
 @dataclass
@@ -43,6 +45,8 @@ class FakeCloud:
     lost: dict[UUID, float] = field(default_factory=dict)
     error: CloudError | None = None
     capacity: int = 8
+    shared_root: Path | None = None
+    quota_bytes: int = 0
 
     def validate(self) -> list[Check]:
         return [Check("Processors", ok=True, detail="8 cores")]
@@ -69,6 +73,13 @@ class FakeCloud:
     def check_capacity(self, instance_type: InstanceType, node_count: int) -> None:
         if node_count > self.capacity:
             raise CloudError("Capacity", f"Only {self.capacity} nodes can be had here.")
+
+    def shared_files(self, spec: WorkspaceSpec) -> LocalFiles:
+        """Real ones, when a test gives it a folder."""
+        if self.shared_root is None:
+            raise CloudError("NotReady", "This cloud keeps no files.")
+        (self.shared_root / str(spec.uuid) / "shared").mkdir(parents=True, exist_ok=True)
+        return LocalFiles(self.shared_root, str(spec.uuid), quota_bytes=self.quota_bytes)
 
     def _fail(self) -> None:
         if self.error:
