@@ -60,6 +60,8 @@ WORKSPACE_ACTIONS: dict[str, frozenset[str]] = {
     "member.change": _ADMINS,
     "member.remove": _ADMINS,
     "timeline.view": _ALL_ROLES,
+    "file.view": _ALL_ROLES,
+    "file.write": _WORKERS,
     "cluster.view": _ALL_ROLES,
     "cluster.create": _WORKERS,
     "cluster.remove": _WORKERS,

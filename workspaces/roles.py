@@ -28,11 +28,15 @@ _ACTION_WORDS = {
     "organization_timeline.view": "See the timeline of everything",
     "workspace.list": "List one's workspaces",
     "workspace.view": "See the workspace",
+    "workspace.remove": "Remove the workspace",
+    "workspace.retry": "Deploy it again after a failure",
     "member.view": "See its users",
     "member.invite": "Invite users",
     "member.change": "Change roles",
     "member.remove": "Remove users",
     "timeline.view": "See the timeline",
+    "file.view": "See and download shared files",
+    "file.write": "Upload, rename and delete shared files",
 }
 _VERBS = {"view": "See"}
 

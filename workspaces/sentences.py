@@ -44,6 +44,8 @@ _ICONS = {
     "cloud_configuration": "cloud",
     "member": "users",
     "invitation": "mail",
+    "file": "file",
+    "folder": "folder",
 }
 
 

@@ -21,6 +21,13 @@ from workspaces.services.members import (
     member_role_change,
     ownership_transfer,
 )
+from workspaces.services.files import (
+    file_delete,
+    file_rename,
+    file_upload,
+    folder_create,
+    workspace_files,
+)
 from workspaces.services.organizations import organization_create
 from workspaces.services.timeline import timeline_record
 from workspaces.services.workspaces import (
@@ -44,6 +51,10 @@ __all__ = [
     "cloud_configuration_create",
     "cloud_configuration_remove",
     "cloud_of",
+    "file_delete",
+    "file_rename",
+    "file_upload",
+    "folder_create",
     "invitation_accept",
     "invitation_create",
     "invitation_matches",
@@ -56,6 +67,7 @@ __all__ = [
     "timeline_record",
     "why_unusable",
     "workspace_create",
+    "workspace_files",
     "workspace_mark_deploying",
     "workspace_mark_failed",
     "workspace_mark_ready",
