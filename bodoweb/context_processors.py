@@ -37,6 +37,7 @@ ORGANIZATION_ENTRIES = (
 WORKSPACE_ENTRIES = (
     ("Jobs", "player-play", "jobs:list", "job.view"),
     ("Clusters", "server-2", "clusters:list", "cluster.view"),
+    ("Files", "folder", "files:list", "file.view"),
     ("Users", "users", "members:workspace_list", "member.view"),
     ("Timeline", "history", "timeline:workspace", "timeline.view"),
     ("Workspace details", "info-circle", "workspaces:detail", "workspace.view"),

@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("workspaces.timeline_urls")),
     path("w/<uuid:workspace>/clusters/", include("clusters.urls")),
     path("w/<uuid:workspace>/jobs/", include("jobs.urls")),
+    path("w/<uuid:workspace>/files/", include("workspaces.file_urls")),
     path("help/", views.help_page, name="help"),
     path("terms/", views.terms, name="terms"),
     path("theme/", views.theme, name="theme"),

@@ -97,6 +97,7 @@ def test_the_workspace_menu_leads_back(
     assert menu(page) == [
         "Jobs",
         "Clusters",
+        "Files",
         "Users",
         "Timeline",
         "Workspace details",
