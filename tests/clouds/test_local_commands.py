@@ -20,6 +20,7 @@ from workspaces.clouds.base import (
     CommandState,
     CommandStatus,
     GitSource,
+    WorkspaceSource,
 )
 from workspaces.clouds.local import processes, runs
 from workspaces.clouds.local.driver import LocalCloud
@@ -245,3 +246,75 @@ def test_a_superseded_step_starts_nothing(quick: Case) -> None:
 
     assert quick.cloud.observe_command(spec).state is CommandState.ABSENT
     quick.ledger.is_superseded = False
+
+
+def _shared(case: Case) -> Path:
+    assert isinstance(case.cloud, LocalCloud)
+    return case.cloud._layout.shared(case.workspace.uuid)
+
+
+def _from_files(case: Case, path: str, *argv: str) -> CommandSpec:
+    return CommandSpec(uuid4(), reserved(case), argv, WorkspaceSource(path), 60)
+
+
+def test_workspace_files_are_run_where_they_lie_and_results_stay(quick: Case) -> None:
+    folder = _shared(quick) / "examples"
+    folder.mkdir()
+    (folder / "ex.py").write_text("open('result', 'w').write('7'); print('ran')")
+    spec = _from_files(quick, "examples", "ex.py")
+
+    done = run_to_end(quick, spec)
+
+    assert (done.exit_code, done.source_commit) == (0, "")
+    assert (folder / "result").read_text() == "7"
+    texts = [line.text for line in log_of(quick, spec)]
+    assert texts[0] == "Using the workspace's files in /shared/examples"
+    assert "ran" in texts
+
+
+@pytest.mark.parametrize(
+    ("path", "script", "reason"),
+    [
+        ("missing", "ex.py", "SourceNotFound"),
+        ("..", "ex.py", "SourceNotFound"),
+        ("a/../../..", "ex.py", "SourceNotFound"),
+        ("/etc", "passwd", "SourceNotFound"),
+        ("out", "hosts", "SourceNotFound"),
+        ("", "out/hosts", "NoSuchScript"),
+        ("", "../../ex.py", "NoSuchScript"),
+        ("", "typo.py", "NoSuchScript"),
+    ],
+)
+def test_nothing_leads_out_of_the_workspaces_files(
+    quick: Case, path: str, script: str, reason: str
+) -> None:
+    (_shared(quick) / "a").mkdir()
+    (_shared(quick) / "out").symlink_to("/etc")
+
+    done = run_to_end(quick, _from_files(quick, path, script))
+
+    assert done.reason == reason
+    assert "workspace's files" in done.message or "in the source" in done.message
+
+
+def test_credentials_are_gone_before_the_users_code_starts(quick: Case) -> None:
+    """Neither its environment nor that of any process of the run has them."""
+    look = (
+        "import os, pathlib\n"
+        "mine = ('BODO_RUN=' + os.environ['BODO_RUN']).encode()\n"
+        "for path in pathlib.Path('/proc').glob('[0-9]*/environ'):\n"
+        "    try: data = path.read_bytes()\n"
+        "    except OSError: continue\n"
+        "    if mine in data and b'SOURCE_PASSWORD' in data: print('leaked', path)\n"
+        "print('looked')"
+    )
+    with GitServer(username="ada", password="tok-12345") as private:
+        private.commit("demo", {"ex.py": look})
+        source = GitSource(private.url("demo"), "main", "ada", "tok-12345")
+        spec = CommandSpec(uuid4(), reserved(quick), ("ex.py",), source, 60)
+        done = run_to_end(quick, spec)
+
+    texts = [line.text for line in log_of(quick, spec)]
+    assert done.exit_code == 0
+    assert "looked" in texts
+    assert not [text for text in texts if "leaked" in text]

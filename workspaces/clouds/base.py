@@ -181,18 +181,28 @@ class GitSource:
 
 
 @dataclass(frozen=True)
+class WorkspaceSource:
+    """A folder of the workspace's shared tree, where the command runs and may leave files.
+
+    ``path`` is relative to the tree; empty is its top. Neither ``..`` nor a link leads out.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True)
 class CommandSpec:
     """One run of ``mpiexec -n <CORE_COUNT> python <argv...>`` on a cluster (F162).
 
     ``argv`` goes after ``python`` as it is, never through a shell. The working directory is the
-    clone of ``source``. ``environment`` may hold secrets: it never reaches argv or a log.
-    ``secret_values`` are masked in the log.
+    clone of ``source``, or its folder. ``environment`` may hold secrets: it never reaches argv or a
+    log. ``secret_values`` are masked in the log.
     """
 
     uuid: UUID
     cluster: ClusterSpec
     argv: tuple[str, ...]
-    source: GitSource | None
+    source: GitSource | WorkspaceSource | None
     timeout_seconds: int
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_values: tuple[str, ...] = field(default=(), repr=False)
@@ -208,7 +218,8 @@ class CommandState(StrEnum):
 @dataclass(frozen=True)
 class CommandStatus:
     """``reason`` of an EXITED command: "" for exit code 0, else one of SourceNotFound,
-    SourceAuth, BadReference, NoSuchScript, NonZeroExitCode, Timeout, Cancelled, NodeLost, Lost.
+    SourceAuth, BadReference, NoSuchScript, NonZeroExitCode, OutOfMemory (only where it is known),
+    Timeout, Cancelled, NodeLost, Lost.
     Times are epoch seconds; ``message`` is one sentence for the user.
     """
 

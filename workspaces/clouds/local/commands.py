@@ -13,6 +13,7 @@ from workspaces.clouds.base import (
     CommandSpec,
     CommandState,
     CommandStatus,
+    GitSource,
     Level,
     LogChunk,
     ResourceLedger,
@@ -34,6 +35,7 @@ from workspaces.clouds.local.sources import (
     address_and_credentials,
     network_environment,
     source_stage,
+    working_folder,
 )
 
 CANCEL_SECONDS = 3.0
@@ -130,7 +132,7 @@ class Commands:
         runs.prepare(folder, self._spec(spec, reservation, runtime, refused))
         secrets: dict[str, dict[str, str]] = {"run": allowed, "": _masked_values(spec)}
         secrets["source"] = network_environment()
-        if spec.source is not None:
+        if isinstance(spec.source, GitSource):
             _, username, password = address_and_credentials(spec.source)
             secrets["source"] |= {"SOURCE_USERNAME": username, "SOURCE_PASSWORD": password}
         runs.start(folder, secrets)
@@ -139,7 +141,8 @@ class Commands:
         self, spec: CommandSpec, reservation: Reservation, runtime: Runtime, refused: list[str]
     ) -> Spec:
         name, folder = str(spec.uuid), self._run_dir(spec.uuid)
-        cwd = folder / "work" if spec.source else self._layout.shared(spec.cluster.workspace.uuid)
+        shared = self._layout.shared(spec.cluster.workspace.uuid)
+        cwd = working_folder(spec, folder, shared)
         return Spec(
             run=name,
             log=str(self._layout.log(spec.uuid)),
@@ -149,7 +152,7 @@ class Commands:
             log_limit=self._log_limit,
             remove=[str(folder / "work"), str(folder / "fifo")],
             stages=[
-                source_stage(spec, folder, cwd, runtime),
+                source_stage(spec, folder, cwd, shared, runtime),
                 self._run_stage(spec, folder, cwd, runtime, refused),
             ],
         )
@@ -178,8 +181,9 @@ class Commands:
 
 
 def _masked_values(spec: CommandSpec) -> dict[str, str]:
-    password = address_and_credentials(spec.source)[2] if spec.source else ""
-    values = [*spec.secret_values, password]
+    values = [*spec.secret_values]
+    if isinstance(spec.source, GitSource):
+        values.append(address_and_credentials(spec.source)[2])
     return {str(number): value for number, value in enumerate(values) if value}
 
 

@@ -16,16 +16,27 @@ from workspaces.clouds.nodekit.checkout import REASONS
 _NETWORK = re.compile(r"^(SSL_CERT_\w+|GIT_SSL_CAINFO|\w+_proxy)$", re.IGNORECASE)
 
 
-def source_stage(spec: CommandSpec, folder: Path, cwd: Path, runtime: Runtime) -> Stage:
+def working_folder(spec: CommandSpec, folder: Path, shared: Path) -> Path:
+    """A clone of its own below the run's folder, or the workspace's files where they lie."""
+    if isinstance(spec.source, GitSource):
+        return folder / "work"
+    return shared / spec.source.path if spec.source else shared
+
+
+def source_stage(
+    spec: CommandSpec, folder: Path, cwd: Path, shared: Path, runtime: Runtime
+) -> Stage:
     script = spec.argv[0] if spec.argv else ""
     argv = [runtime.base_python, "-I", "-S", str(NODEKIT / "checkout.py")]
     argv += [str(cwd), str(folder / "facts.json"), script]
-    if spec.source is not None:
+    if isinstance(spec.source, GitSource):
         argv += [address_and_credentials(spec.source)[0], spec.source.reference]
+    elif spec.source is not None:
+        argv += ["--files", str(shared)]
     return Stage(
         name="source",
         argv=argv,
-        cwd=str(cwd),
+        cwd=str(folder),
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
         reason="SourceNotFound",
         reasons=REASONS,

@@ -1,6 +1,7 @@
-"""Fetch a job's source into a folder and look for its script.
+"""Fetch a job's source into a folder, or find it there, and look for its script.
 
 ``python -I -S checkout.py <folder> <facts file> <script or ""> [<url> <reference>]``
+``python -I -S checkout.py <folder> <facts file> <script or ""> --files <tree>``
 
 Credentials come in the environment (SOURCE_USERNAME, SOURCE_PASSWORD) and go to git as
 environment too, so they stand in no argument list, no URL and no file. The last line printed is
@@ -107,6 +108,17 @@ def fetch(folder: str, url: str, reference: str) -> str:
     return git(folder, "rev-parse", "HEAD", env=env).stdout.strip()
 
 
+def find(folder: str, script: str, tree: str) -> None:
+    """Folder and script lie in the tree, wherever links lead."""
+    top, real = Path(tree).resolve(), Path(folder).resolve()
+    name = os.path.relpath(folder, tree)
+    if not real.is_relative_to(top) or not real.is_dir():
+        end(NOT_FOUND, f"There is no folder {name!r} among the workspace's files.")
+    if script and not (real / script).resolve().is_relative_to(top):
+        end(NO_SCRIPT, f"The script {script!r} is not among the workspace's files.")
+    say(f"Using the workspace's files in {'/shared' if real == top else f'/shared/{name}'}")
+
+
 def explain(url: str, reference: str, stderr: str) -> NoReturn:
     words = stderr.lower()
     if any(sign in words for sign in _REFERENCE_SIGNS):
@@ -127,11 +139,14 @@ def explain(url: str, reference: str, stderr: str) -> NoReturn:
 
 def main() -> None:
     folder, facts, script, *source = sys.argv[1:]
-    if source:
+    is_option = script.startswith("-")  # of python: -m, -c
+    if source[:1] == ["--files"]:
+        find(folder, "" if is_option else script, source[1])
+    elif source:
         commit = fetch(folder, *source)
         Path(facts).write_text(json.dumps({"commit": commit}))
         say(f"Checked out {commit}")
-    if script and not script.startswith("-") and not Path(folder, script).is_file():
+    if script and not is_option and not Path(folder, script).is_file():
         end(NO_SCRIPT, f"There is no file {script!r} in the source. Check the command.")
 
 
