@@ -9,6 +9,7 @@ from workspaces.operations.lifecycle import (
     Actor,
     OperationConflict,
     operation_cancel,
+    operation_postpone,
     operation_start,
 )
 from workspaces.operations.registry import Done, Outcome, Step, Wait, handles
@@ -22,5 +23,6 @@ __all__ = [
     "Wait",
     "handles",
     "operation_cancel",
+    "operation_postpone",
     "operation_start",
 ]

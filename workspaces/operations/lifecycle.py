@@ -79,6 +79,12 @@ def operation_start(
     return operation
 
 
+def operation_postpone(*, target_uuid: UUID, until: datetime) -> None:
+    """What was just started for the target, in this transaction, does not begin before then."""
+    fresh = Operation.objects.for_target(target_uuid).filter(status=Operation.Status.NEW)
+    fresh.update(next_step_at=until)
+
+
 def _overtake(target_uuid: UUID, kind: str, now: datetime) -> None:
     open_ones = Operation.objects.unsettled().for_target(target_uuid).select_for_update()
     for operation in open_ones:
