@@ -12,4 +12,4 @@ class JobAdmin(ReadOnlyAdmin):
     list_filter = ["state", "reason"]
     search_fields = ["name", "uuid"]
     list_select_related = ["workspace", "cluster"]
-    exclude = ["environment_sealed"]
+    exclude = ["environment_sealed", "password_sealed"]

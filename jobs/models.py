@@ -1,17 +1,26 @@
-"""Jobs: one command, run once on a cluster, with its log."""
+"""Jobs: one command, run on a cluster at its time, with retries, and the log of each attempt."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import uuid
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import models
 
 from clusters.models import Cluster
+from jobs.reasons import next_step
+from jobs.schedule import comes_twice, local_words
 from workspaces.models import Workspace
 from workspaces.secrets import seal, unseal
+
+# Values of variables with such names are masked in the log; any other value may be a plain word.
+SECRET_NAME = re.compile(r"secret|token|passw|credential|private|api_?key|_key$", re.IGNORECASE)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -30,6 +39,10 @@ class Job(models.Model):
         FAILED = "FAILED", "FAILED"
         CANCELLED = "CANCELLED", "CANCELLED"
         TIMEOUT = "TIMEOUT", "TIMEOUT"
+
+    class SourceKind(models.TextChoices):
+        GIT = "GIT", "Git"
+        WORKSPACE = "WORKSPACE", "Workspace files"
 
     FINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMEOUT)
     DOCUMENTED_STATUS = {
@@ -50,15 +63,29 @@ class Job(models.Model):
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+")
     name = models.CharField("Job name", max_length=80)
     command = models.TextField("Command")
-    source_url = models.CharField("Path", max_length=500)
+    source_kind = models.CharField(
+        max_length=10, choices=SourceKind.choices, default=SourceKind.GIT
+    )
+    source_url = models.CharField("Path", max_length=500, blank=True)
+    source_folder = models.CharField("Folder", max_length=500, blank=True)  # of the shared tree
+    reference = models.CharField("Workspace reference", max_length=200, blank=True)
+    username = models.CharField("Workspace username", max_length=200, blank=True)  # Git's (K6)
+    password_sealed = models.TextField(blank=True, editable=False)
     environment_sealed = models.TextField(blank=True, editable=False)
-    timeout_minutes = models.PositiveIntegerField(default=60)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    timeout_minutes = models.PositiveIntegerField(default=60)  # of each attempt (G013)
+    retries = models.PositiveSmallIntegerField(default=0)
+    retry_delay_minutes = models.PositiveSmallIntegerField(default=1)
+    is_retried_on_timeout = models.BooleanField(default=False)
+    attempt = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     reason = models.CharField(max_length=40, blank=True)
     message = models.TextField(blank=True)
     exit_code = models.IntegerField(null=True, blank=True)
     source_commit = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
+    scheduled_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -86,17 +113,104 @@ class Job(models.Model):
         return tuple(shlex.split(self.command))
 
     @property
+    def not_before(self) -> datetime | None:
+        """When the current attempt may begin; None is at once."""
+        return self.next_attempt_at or self.scheduled_at
+
+    @property
+    def command_uuid(self) -> UUID:
+        """The current attempt, as drivers and logs know it."""
+        return self.command_uuid_of(self.attempt)
+
+    def command_uuid_of(self, attempt: int) -> UUID:
+        """The first attempt has the job's own uuid, each later one a uuid derived from it."""
+        return self.uuid if attempt == 1 else uuid5(self.uuid, f"attempt-{attempt}")
+
+    @property
+    def schedule_words(self) -> str:
+        if self.scheduled_at is None:
+            return "Now"
+        words = local_words(self.scheduled_at, self.time_zone)
+        if comes_twice(self.scheduled_at, self.time_zone):
+            words += "; this time comes twice that day, the first one is meant"
+        return words
+
+    @property
+    def source_words(self) -> str:
+        if self.source_kind == self.SourceKind.WORKSPACE:
+            return f"/shared/{self.source_folder}"
+        return self.source_url
+
+    @property
+    def commit_url(self) -> str:
+        """The page of the commit that was run, on the host it came from."""
+        if not self.source_commit or self.source_kind != self.SourceKind.GIT:
+            return ""
+        word = "commits" if "bitbucket" in urlsplit(self.source_url).netloc else "commit"
+        return f"{self.source_url}/{word}/{self.source_commit}"
+
+    @property
+    def next_step(self) -> str:
+        return next_step(self.reason, self.exit_code) if self.reason else ""
+
+    @property
     def environment(self) -> dict[str, str]:
         if not self.environment_sealed:
             return {}
-        plain: dict[str, str] = json.loads(unseal(self.environment_sealed, context=self._context))
+        text = unseal(self.environment_sealed, context=self._context("environment"))
+        plain: dict[str, str] = json.loads(text)
         return plain
 
     @environment.setter
     def environment(self, variables: dict[str, str]) -> None:
-        sealed = seal(json.dumps(variables), context=self._context) if variables else ""
+        text = json.dumps(variables)
+        sealed = seal(text, context=self._context("environment")) if variables else ""
         self.environment_sealed = sealed
 
     @property
-    def _context(self) -> str:
-        return f"jobs.job.environment:{self.uuid}"
+    def password(self) -> str:
+        if not self.password_sealed:
+            return ""
+        return unseal(self.password_sealed, context=self._context("password"))
+
+    @password.setter
+    def password(self, plain: str) -> None:
+        self.password_sealed = seal(plain, context=self._context("password")) if plain else ""
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """What the log masks besides the password."""
+        return tuple(v for k, v in self.environment.items() if SECRET_NAME.search(k))
+
+    def _context(self, column: str) -> str:
+        return f"jobs.job.{column}:{self.uuid}"
+
+
+class JobAttempt(models.Model):
+    """What became of one attempt; the row is there from the start of its command."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    reason = models.CharField(max_length=40, blank=True)
+    message = models.TextField(blank=True)
+    exit_code = models.IntegerField(null=True, blank=True)
+    source_commit = models.CharField(max_length=64, blank=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="job_attempt_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: attempt {self.number}"
+
+    @property
+    def status(self) -> str:
+        if self.finished_at is None:
+            return "INPROGRESS"
+        if not self.reason:
+            return "FINISHED"
+        return "CANCELLED" if self.reason == "Cancelled" else "FAILED"

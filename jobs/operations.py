@@ -1,14 +1,19 @@
-"""The steps that run a job: wait for its cluster, hold it, run, read the end, let go."""
+"""The steps that run a job: wait for its time and its cluster, hold it, run, read the end, try
+again if that was asked for, let go.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from clusters.leases import lease_release, lease_take
 from clusters.models import Cluster
 from clusters.services import cluster_remove
 from jobs import services
 from jobs.models import Job
+from jobs.reasons import is_worth_a_retry, reason_named
 from workspaces.clouds.base import CloudError, CommandState, CommandStatus
 from workspaces.models import Operation
 from workspaces.operations import Actor, Done, Outcome, Step, Wait, handles
@@ -18,6 +23,8 @@ HOLDER_KIND = "job"
 POLL_SECONDS = 0.5
 SLOW_POLL_SECONDS = 1.0
 LEASE_SLACK = timedelta(minutes=10)
+A_YEAR = 366 * 24 * 3600
+STARTING = (Cluster.State.NEW, Cluster.State.INPROGRESS, Cluster.State.INITIALIZING)
 
 
 def _job(step: Step) -> Job:
@@ -65,14 +72,15 @@ def _let_go(job: Job) -> None:
     "job.run",
     undo=undo_job,
     on_failure=_ended,
-    deadlines={"cluster": 3600, "run": 366 * 24 * 3600},  # a run has its own timeout
+    # A run has its own timeout; waiting for a time that the user chose is not slowness.
+    deadlines={"cluster": 3600, "run": A_YEAR, "schedule": 10 * A_YEAR, "retry": A_YEAR},
 )
 def run_job(step: Step) -> Outcome:
     job = _job(step)
     if job.state == Job.State.SUCCEEDED:
         _let_go(job)
         return Done("The command ended with exit code 0")
-    if wait := _wait_for_cluster(job, step.now):
+    if wait := _wait_for_time(job, step.now) or _wait_for_cluster(job, step.now):
         return wait
     cloud = cloud_of(job.cluster.workspace.cloud_configuration)
     status = cloud.ensure_command(services.command_spec(job), step.ledger)
@@ -84,26 +92,47 @@ def run_job(step: Step) -> Outcome:
     return Wait(POLL_SECONDS, 20, "Fetching the source", "run")
 
 
+def _wait_for_time(job: Job, now: datetime) -> Wait | None:
+    """Between two attempts the cluster stays ours."""
+    at = job.not_before
+    if at is None or now >= at or job.state == Job.State.RUNNING:
+        return None
+    seconds = (at - now).total_seconds()
+    if job.next_attempt_at is None:
+        return Wait(seconds, 0, f"Waiting until {job.schedule_words}", "schedule")
+    _hold(job, at)
+    message = f"Attempt {job.attempt} of {job.retries + 1} begins at {at:%H:%M:%S} UTC"
+    return Wait(seconds, 10, message, "retry")
+
+
 def _wait_for_cluster(job: Job, now: datetime) -> Wait | None:
     """None once the cluster is ready and held by this job (F157, F175)."""
     cluster = job.cluster
     if job.state == Job.State.RUNNING:
         return None
-    if cluster.state in (Cluster.State.NEW, Cluster.State.INPROGRESS):
+    if cluster.state in STARTING:
         return Wait(POLL_SECONDS, 5, f"Waiting for cluster {cluster.name}", "cluster")
     if cluster.state != Cluster.State.RUNNING:
         why = f": {cluster.state_reason}" if cluster.state_reason else "."
         raise CloudError("ClusterFailed", f"Cluster {cluster.name} is {cluster.state}{why}")
-    until = now + timedelta(minutes=job.timeout_minutes) + LEASE_SLACK
-    held = lease_take(
-        cluster=cluster, holder_kind=HOLDER_KIND, holder_uuid=job.uuid, now=now, expires_at=until
-    )
-    if not held:
+    if not _hold(job, now):
         raise CloudError(
             "ClusterBusy",
             f"Cluster {cluster.name} was taken by something else first. Choose another one.",
         )
     return None
+
+
+def _hold(job: Job, start: datetime) -> bool:
+    """Take or keep the cluster for an attempt that begins then."""
+    until = start + timedelta(minutes=job.timeout_minutes) + LEASE_SLACK
+    return lease_take(
+        cluster=job.cluster,
+        holder_kind=HOLDER_KIND,
+        holder_uuid=job.uuid,
+        now=timezone.now(),
+        expires_at=until,
+    )
 
 
 def _settle(step: Step, job: Job, status: CommandStatus) -> Outcome:
@@ -114,7 +143,7 @@ def _settle(step: Step, job: Job, status: CommandStatus) -> Outcome:
     for kind, name in step.ledger.open_resources():
         step.ledger.confirm_gone(kind, name)
     if status.reason:
-        raise _failure(job, status)
+        return _try_again(job, _failure(job, status), step.now)
     services.job_mark_succeeded(job=job)
     _let_go(job)
     return Done("The command ended with exit code 0")
@@ -122,9 +151,24 @@ def _settle(step: Step, job: Job, status: CommandStatus) -> Outcome:
 
 def _failure(job: Job, status: CommandStatus) -> CloudError:
     if job.cluster.state == Cluster.State.RUNNING:
-        return CloudError(status.reason, status.message)
+        return CloudError(reason_named(status.reason), status.message)
     return CloudError(
         "NodeLost",
         f"Cluster {job.cluster.name} went away while the command ran ({job.cluster.state}). "
         "Run it again on another cluster.",
     )
+
+
+def _try_again(job: Job, failure: CloudError, now: datetime) -> Wait:
+    """Raises the failure when no attempt is left, or none would help (G013)."""
+    is_useful = is_worth_a_retry(failure.code, on_timeout=job.is_retried_on_timeout)
+    if not is_useful or job.attempt > job.retries:
+        raise failure
+    at = services.job_begin_retry(job=job, now=now)
+    if at is None:
+        raise failure
+    message = (
+        f"Attempt {job.attempt} of {job.retries + 1} ended ({failure.code}). "
+        f"The next one begins at {at:%H:%M:%S} UTC"
+    )
+    return Wait((at - now).total_seconds(), 10, message, "retry")

@@ -42,6 +42,7 @@ class FakeCloud:
     clusters: set[UUID] = field(default_factory=set)
     workspaces: set[UUID] = field(default_factory=set)
     commands: dict[UUID, CommandSpec] = field(default_factory=dict)
+    ended: dict[UUID, CommandStatus] = field(default_factory=dict)
     lost: dict[UUID, float] = field(default_factory=dict)
     error: CloudError | None = None
     capacity: int = 8
@@ -144,14 +145,19 @@ class FakeCloud:
         self._fail()
         ledger.announce("command", str(spec.uuid), level=Level.CLUSTER)
         self.commands[spec.uuid] = spec
+        status = CommandStatus(CommandState.EXITED, exit_code=0, source_commit="c0ffee")
         if self.command_states:
-            return self.command_states.pop(0)
-        return CommandStatus(CommandState.EXITED, exit_code=0, source_commit="c0ffee")
+            status = self.command_states.pop(0)
+        if status.state == CommandState.EXITED:
+            self.ended[spec.uuid] = status
+        return status
 
     def observe_command(self, spec: CommandSpec) -> CommandStatus:
         return CommandStatus(CommandState.ABSENT)
 
     def cancel_command(self, spec: CommandSpec, *, reason: str) -> CommandStatus:
+        if spec.uuid in self.ended:
+            return self.ended[spec.uuid]
         if self.commands.pop(spec.uuid, None):
             return CommandStatus(CommandState.EXITED, exit_code=143, reason=reason)
         return CommandStatus(CommandState.ABSENT)

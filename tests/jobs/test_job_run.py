@@ -12,10 +12,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
 from clusters.leases import lease_take
 from clusters.models import Cluster, ClusterLease, UsageInterval
-from clusters.services import cluster_mark_ready, cluster_remove
+from clusters.services import cluster_remove
 from jobs.models import Job
 from jobs.services import job_cancel
 from tests.fake_cloud import FakeCloud
@@ -26,22 +25,6 @@ from workspaces.operations.runner import run_step
 
 Make = Callable[..., object]
 RUNNING = CommandStatus(CommandState.RUNNING, started_at=1_700_000_000.0)
-
-
-@pytest.fixture
-def person(
-    member: Callable[..., User], signed_in: Callable[[User], Client], workspace: Workspace
-) -> Client:
-    return signed_in(member("MEMBER", workspace))
-
-
-@pytest.fixture
-def free(cluster: Callable[..., Cluster], cloud: FakeCloud) -> Cluster:
-    made = cluster("Alpha", state="INPROGRESS")
-    cluster_mark_ready(cluster=made, now=timezone.now())
-    cloud.clusters.add(made.uuid)
-    made.refresh_from_db()
-    return made
 
 
 def _post(client: Client, workspace: Workspace, **changes: object) -> object:

@@ -1,42 +1,46 @@
-"""Pages of jobs and their logs."""
+"""Pages of jobs: list, form, details, and what may be asked of one."""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse, HttpResponseBadRequest
+from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from clusters.models import Cluster
-from clusters.services import ClusterRefused, Extras, cluster_create
-from jobs.forms import JobForm, VariableFormSet, variables_of
+from clusters.services import ClusterRefused
+from jobs.forms import JobForm, VariableFormSet, initial_of, variables_of
 from jobs.models import Job
-from jobs.services import JobRefused, job_cancel, job_create
+from jobs.services import JobRefused, cluster_for_job, job_cancel, job_create, job_run_again
 from workspaces.guards import SpendingRefused
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor
 from workspaces.permissions import HtmxOrgRequest, role_may, workspace_view
-from workspaces.services import cloud_of
-
-LOG_CHUNK_BYTES = 100_000
 
 
 @workspace_view("job.view")
 @require_GET
 def job_list(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
     jobs = workspace.jobs.select_related("cluster")[:100]
-    context = {"workspace": workspace, "jobs": jobs, **_rights(request)}
+    context = {"workspace": workspace, "jobs": jobs, "now": timezone.now(), **_rights(request)}
     return render(request, "jobs/job_list.html", context)
 
 
 @workspace_view("job.create")
 def job_create_page(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
-    form = JobForm(request.POST or None, workspace=workspace, initial=request.GET.dict())
-    variables = VariableFormSet(_with_one_more(request) if request.POST else None)
+    """``?again=<uuid>`` fills the form as that job's was, without its secrets."""
+    old = _job_of_query(request, workspace)
+    initial = initial_of(old) if old else request.GET.dict()
+    form = JobForm(request.POST or None, workspace=workspace, initial=initial)
+    names = [{"key": key} for key in sorted(old.environment)] if old else None
+    variables = VariableFormSet(_with_one_more(request) if request.POST else None, initial=names)
     is_submit = request.method == "POST" and "add_variable" not in request.POST
     if (
         is_submit
@@ -48,9 +52,17 @@ def job_create_page(request: HtmxOrgRequest, workspace: Workspace) -> HttpRespon
     return render(
         request,
         "jobs/job_form.html",
-        {"workspace": workspace, "form": form, "variables": variables},
+        {"workspace": workspace, "form": form, "variables": variables, "old": old},
         status=422 if is_submit else 200,
     )
+
+
+def _job_of_query(request: HtmxOrgRequest, workspace: Workspace) -> Job | None:
+    try:
+        uuid = UUID(request.GET.get("again", ""))
+    except ValueError:
+        return None
+    return _jobs(workspace).filter(uuid=uuid).first()
 
 
 def _with_one_more(request: HtmxOrgRequest) -> Any:  # noqa: ANN401 - a QueryDict, or a changed copy
@@ -68,52 +80,49 @@ def _create(
 ) -> Job | None:
     """Job and, if asked for, its own cluster, together or not at all."""
     actor = Actor(request.user)
-    data = form.cleaned_data
     try:
         with transaction.atomic():
-            cluster = data["cluster"] or _cluster_for_job(workspace, data, actor)
+            cluster = form.cleaned_data["cluster"] or _new_cluster(workspace, form, actor)
             job = job_create(
-                uuid=data["uuid"],
                 workspace=workspace,
-                name=data["name"],
                 cluster=cluster,
-                command=data["command"],
-                source_url=data["source_url"],
                 environment=variables,
-                timeout_minutes=data["timeout_minutes"],
                 actor=actor,
+                **form.creation(),
             )
     except (ClusterRefused, JobRefused, SpendingRefused) as error:
         form.add_error(None, str(error))
         return None
     for notice in form.notices:
         messages.info(request, notice)
-    messages.success(request, f"Now running job {job.name}")
+    messages.success(request, _now_doing(job))
     return job
 
 
-def _cluster_for_job(workspace: Workspace, data: dict[str, Any], actor: Actor) -> Cluster:
-    """V16: it appears in Clusters under the job's name."""
-    if earlier := Job.objects.filter(uuid=data["uuid"], workspace=workspace).first():
-        return earlier.cluster
-    taken = Cluster.objects.live().filter(workspace=workspace, name__iexact=data["name"])
-    name = f"{data['name'][:70]} {str(data['uuid'])[:8]}" if taken.exists() else data["name"]
-    return cluster_create(
-        uuid=uuid5(data["uuid"], "cluster"),  # a second submit names the same one
+def _new_cluster(workspace: Workspace, form: JobForm, actor: Actor) -> Cluster:
+    data = form.cleaned_data
+    return cluster_for_job(
+        job_uuid=data["uuid"],
+        job_name=data["name"],
         workspace=workspace,
-        name=name,
         instance_type=data["instance_type"],
         node_count=data["node_count"],
         bodo_version=data["bodo_version"],
-        extras=Extras(is_dedicated=True),
         actor=actor,
     )
+
+
+def _now_doing(job: Job) -> str:
+    if job.scheduled_at:
+        return f"Job {job.name} begins on {job.schedule_words}"
+    return f"Now running job {job.name}"
 
 
 @workspace_view("job.view")
 @require_GET
 def job_row(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpResponse:
-    context = {"workspace": workspace, "job": _job(workspace, job), **_rights(request)}
+    found = job_or_404(workspace, job)
+    context = {"workspace": workspace, "job": found, "now": timezone.now(), **_rights(request)}
     return render(request, "jobs/job_list.html#job-summary", context)
 
 
@@ -131,32 +140,10 @@ def job_panel(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpR
     return render(request, f"jobs/job_detail.html#{part}", _detail(request, workspace, job))
 
 
-@workspace_view("job.view")
-@require_GET
-def job_log(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpResponse:
-    """Whole lines from byte ``offset`` on; a fragment for HTMX, a page without it."""
-    offset = request.GET.get("offset", "0")
-    if not offset.isdigit():
-        return HttpResponseBadRequest("offset must be a whole number of bytes")
-    found = _job(workspace, job)
-    cloud = cloud_of(workspace.cloud_configuration)
-    chunk = cloud.read_log(found.uuid, offset=int(offset), max_bytes=LOG_CHUNK_BYTES)
-    is_all = chunk.is_complete or found.started_at is None  # what never ran writes no log
-    context = {
-        "workspace": workspace,
-        "job": found,
-        "chunk": chunk,
-        "is_following": found.is_unsettled or not is_all,
-        "has_more": chunk.next_offset - chunk.offset > LOG_CHUNK_BYTES // 2,
-    }
-    fragment = "#log-more" if "more" in request.GET else "#log-lines"
-    return render(request, f"jobs/job_log.html{fragment if request.htmx else ''}", context)
-
-
 @workspace_view("job.cancel")
 @require_POST
 def job_cancel_action(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpResponse:
-    found = _job(workspace, job)
+    found = job_or_404(workspace, job)
     if job_cancel(job=found, actor=Actor(request.user)):
         messages.success(request, f"Now cancelling job {found.name}")
     else:
@@ -164,9 +151,34 @@ def job_cancel_action(request: HtmxOrgRequest, workspace: Workspace, job: UUID) 
     return redirect("jobs:detail", workspace=workspace.uuid, job=found.uuid)
 
 
-def _job(workspace: Workspace, uuid: UUID) -> Job:
-    rows = Job.objects.select_related("cluster", "created_by", "workspace__organization")
-    return get_object_or_404(rows, workspace=workspace, uuid=uuid)
+@workspace_view("job.create")
+@require_POST
+def job_again(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpResponse:
+    """The same once more; where that can not be, its form with a sentence why."""
+    found = job_or_404(workspace, job)
+    try:
+        uuid = UUID(request.POST.get("uuid", ""))
+    except ValueError:
+        uuid = uuid4()
+    try:
+        new = job_run_again(uuid=uuid, job=found, actor=Actor(request.user))
+    except (ClusterRefused, JobRefused, SpendingRefused) as error:
+        messages.error(request, str(error))
+        form = reverse("jobs:create", args=[workspace.uuid])
+        return redirect(f"{form}?again={found.uuid}")
+    messages.success(request, _now_doing(new))
+    return redirect("jobs:detail", workspace=workspace.uuid, job=new.uuid)
+
+
+def _jobs(workspace: Workspace) -> QuerySet[Job]:
+    rows = Job.objects.filter(workspace=workspace)
+    return rows.select_related(
+        "cluster__workspace", "created_by", "workspace__organization", "workspace"
+    )
+
+
+def job_or_404(workspace: Workspace, uuid: UUID) -> Job:
+    return get_object_or_404(_jobs(workspace), uuid=uuid)
 
 
 def _rights(request: HtmxOrgRequest) -> dict[str, bool]:
@@ -177,10 +189,19 @@ def _rights(request: HtmxOrgRequest) -> dict[str, bool]:
 
 
 def _detail(request: HtmxOrgRequest, workspace: Workspace, uuid: UUID) -> dict[str, object]:
-    job = _job(workspace, uuid)
+    job = job_or_404(workspace, uuid)
+    removal = None
+    if job.cluster.is_dedicated:
+        removals = Operation.objects.for_target(job.cluster.uuid).filter(kind="cluster.remove")
+        removal = removals.first()
     return {
         "workspace": workspace,
         "job": job,
+        "now": timezone.now(),
+        "new_uuid": uuid4(),
+        "attempts": list(job.attempts.all()),
+        "removal": removal,
+        "is_live": job.is_unsettled or (removal is not None and removal.is_open),
         "variable_names": sorted(job.environment),
         "operations": Operation.objects.for_target(uuid).prefetch_related("events"),
         **_rights(request),

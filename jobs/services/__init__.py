@@ -1,0 +1,37 @@
+"""All writes to jobs."""
+
+from jobs.services.creation import (
+    JobRefused,
+    Retries,
+    Schedule,
+    Source,
+    cluster_for_job,
+    job_cancel,
+    job_create,
+    job_run_again,
+)
+from jobs.services.progress import (
+    command_spec,
+    job_begin_retry,
+    job_mark_ended,
+    job_mark_running,
+    job_mark_succeeded,
+    job_record_exit,
+)
+
+__all__ = [
+    "JobRefused",
+    "Retries",
+    "Schedule",
+    "Source",
+    "cluster_for_job",
+    "command_spec",
+    "job_begin_retry",
+    "job_cancel",
+    "job_create",
+    "job_mark_ended",
+    "job_mark_running",
+    "job_mark_succeeded",
+    "job_record_exit",
+    "job_run_again",
+]
