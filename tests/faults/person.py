@@ -1,0 +1,146 @@
+"""A user at the pages, over HTTP: signs in, fills in forms, presses buttons, reads.
+
+Standard library only; once signed in, one person may be used by several threads.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from tests.waiting import wait_until
+
+TIMEOUT_SECONDS = 30
+NOBODY_LISTENS = (OSError, http.client.HTTPException)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.status == http.client.FOUND
+
+    def complaints(self) -> list[str]:
+        """What a refused form says is wrong."""
+        marked = r'class="[^"]*(?:invalid|error|danger)[^"]*"[^>]*>\s*(?:<[^>]*>\s*)*([^<]+)'
+        return [text.strip() for text in re.findall(marked, self.text)]
+
+
+class Person:
+    def __init__(self, url: str, workspace: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._cookies: dict[str, str] = {}
+        self._pages = f"/w/{workspace}"
+        self._token = ""
+
+    def sign_in(self, email: str, password: str) -> None:
+        form = self._form("/accounts/login/")
+        answer = self._ask(
+            "POST", "/accounts/login/", form | {"login": email, "password": password}
+        )
+        assert answer.is_accepted, f"sign-in was answered {answer.status}"
+        self._token = self._form(self._page("clusters", "create"))["csrfmiddlewaretoken"]
+
+    def cluster_form(self, name: str, nodes: int = 1) -> dict[str, str]:
+        """The filled form; posted twice it is a double submit."""
+        fields = self._form(self._page("clusters", "create"))
+        return fields | {"name": name, "instance_type": "local.1core", "node_count": str(nodes)}
+
+    def job_form(
+        self, name: str, source: str, command: str, cluster_pk: int | None
+    ) -> dict[str, str]:
+        """Without a cluster the job gets its own one, of one node."""
+        fields = self._form(self._page("jobs", "create"))
+        fields |= {"name": name, "source_url": source, "command": command}
+        if cluster_pk is None:
+            return fields | {"is_new_cluster": "on", "instance_type": "local.1core"}
+        return fields | {"cluster": str(cluster_pk)}
+
+    def submit(self, noun: str, form: dict[str, str]) -> Answer:
+        """Send the form of "clusters" or "jobs"."""
+        return self._ask("POST", self._page(noun, "create"), form)
+
+    def press(self, noun: str, uuid: UUID, button: str) -> Answer:
+        """The button of a row or a details page: ``press("clusters", uuid, "remove")``."""
+        form = {"csrfmiddlewaretoken": self._token}
+        return self._ask("POST", self._page(noun, str(uuid), button), form)
+
+    def log(self, job: UUID) -> str:
+        """The page of the log as it is now, while the pages are served."""
+        answer = self.get_at_last(self._page("jobs", str(job), "log"))
+        assert answer.status == http.client.OK, f"the log was answered {answer.status}"
+        return answer.text
+
+    def get_at_last(self, path: str, *, timeout: float = 20) -> Answer:
+        """Ask again while nobody listens: what serves the pages was killed and comes back."""
+        return wait_until(lambda: self._get_or_none(path), timeout=timeout, every=0.1)
+
+    def _get_or_none(self, path: str) -> Answer | None:
+        try:
+            return self._ask("GET", path)
+        except NOBODY_LISTENS:
+            return None
+
+    def _page(self, *words: str) -> str:
+        return "/".join((self._pages, *words, ""))
+
+    def _form(self, path: str) -> dict[str, str]:
+        """The fields of the form that posts to ``path``, as the page has filled them in."""
+        answer = self._ask("GET", path)
+        assert answer.status == http.client.OK, f"{path} was answered {answer.status}"
+        reader = _FormReader(path)
+        reader.feed(answer.text)
+        return reader.fields
+
+    def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        try:
+            connection.request(method, path, urlencode(form or {}), headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        for line in answer.headers.get_all("Set-Cookie", []):
+            self._cookies |= {name: found.value for name, found in SimpleCookie(line).items()}
+        return Answer(answer.status, text)
+
+
+class _FormReader(HTMLParser):
+    """Values of the form whose action is ``path``; a select has its first or chosen option's."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self._is_inside = False
+        self._select = ""
+        self.fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        name = given.get("name", "")
+        if tag == "form":
+            self._is_inside = given.get("action") == self._path
+        elif not self._is_inside or "__prefix__" in name:
+            return
+        elif tag == "input" and given.get("type") != "checkbox":
+            self.fields[name] = given.get("value", "")
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and ("selected" in given or self._select not in self.fields):
+            self.fields[self._select] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._is_inside = False
