@@ -6,6 +6,13 @@ from workspaces.services.clouds import (
     cloud_configuration_remove,
     cloud_of,
 )
+from workspaces.services.files import (
+    file_delete,
+    file_rename,
+    file_upload,
+    folder_create,
+    workspace_files,
+)
 from workspaces.services.invitations import (
     InvitationRefused,
     invitation_accept,
@@ -20,13 +27,6 @@ from workspaces.services.members import (
     member_remove,
     member_role_change,
     ownership_transfer,
-)
-from workspaces.services.files import (
-    file_delete,
-    file_rename,
-    file_upload,
-    folder_create,
-    workspace_files,
 )
 from workspaces.services.organizations import organization_create
 from workspaces.services.timeline import timeline_record
