@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from workspaces.models import (
     CloudConfiguration,
     CloudResource,
+    Invitation,
     Operation,
     Organization,
     TimelineEntry,
@@ -35,6 +36,14 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 class OrganizationAdmin(ReadOnlyAdmin):
     list_display = ["name", "uuid", "created_at"]
     search_fields = ["name", "uuid"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["email", "organization", "workspace", "role", "expires_at", "accepted_at"]
+    search_fields = ["email", "uuid"]
+    list_select_related = ["organization", "workspace"]
+    exclude = ["token_hash"]
 
 
 @admin.register(CloudConfiguration)

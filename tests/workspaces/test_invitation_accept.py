@@ -200,7 +200,9 @@ def test_a_sign_up_for_an_address_with_an_account_makes_no_second_one(
     assert "_auth_user_id" not in client.session
 
 
-@pytest.mark.parametrize("state", ["wrong secret", "unknown", "expired", "revoked", "replaced"])
+@pytest.mark.parametrize(
+    "state", ["wrong secret", "unknown", "expired", "revoked", "replaced", "removed"]
+)
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_dead_link_lets_nobody_in(
     state: str,
@@ -219,6 +221,8 @@ def test_a_dead_link_lets_nobody_in(
         found.delete()
     elif state == "expired":
         Invitation.objects.update(expires_at=now)
+    elif state == "removed":
+        Workspace.objects.update(status="TERMINATED")
     elif state == "revoked":
         invitation_revoke(invitation=found, actor=Actor(), now=now)
     else:

@@ -215,3 +215,13 @@ def test_a_name_is_text_and_no_markup(
 
     assert b"<script>alert" not in page.content
     assert b"<ins><b>" not in page.content
+
+
+def test_invited_addresses_are_for_those_who_invite(
+    workspace: Workspace, entry: Entry, member: Member, signed_in: SignedIn
+) -> None:
+    entry("invitation.create", "grace@example.org")
+    url = f"/w/{workspace.uuid}/timeline/"
+
+    assert names(signed_in(member("ADMIN", workspace)), url) == ["grace@example.org"]
+    assert names(signed_in(member("VIEWER", workspace)), url) == []

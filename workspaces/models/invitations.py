@@ -11,6 +11,8 @@ from django.db import models
 from workspaces.models.organizations import Organization, OrganizationMembership
 from workspaces.models.workspaces import Workspace, WorkspaceMembership
 
+GONE = (Workspace.Status.TERMINATING, Workspace.Status.TERMINATED)
+
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def pending(self) -> InvitationQuerySet:
@@ -18,7 +20,9 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return self.filter(accepted_at=None, revoked_at=None)
 
     def usable(self, now: datetime) -> InvitationQuerySet:
-        return self.pending().filter(expires_at__gt=now)
+        """Pending, in time, and what they lead to is still there."""
+        gone = models.Q(workspace__status__in=GONE)
+        return self.pending().filter(expires_at__gt=now).exclude(gone)
 
 
 class Invitation(models.Model):
@@ -74,6 +78,10 @@ class Invitation(models.Model):
     def role_label(self) -> str:
         roles = WorkspaceMembership.Role if self.workspace_id else OrganizationMembership.Role
         return str(roles(self.role).label)
+
+    @property
+    def leads_nowhere(self) -> bool:
+        return self.workspace is not None and self.workspace.status in GONE
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at <= now

@@ -16,7 +16,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import User
-from workspaces.models import Invitation, Organization, OrganizationMembership, Workspace
+from workspaces.models import Invitation, Organization, OrganizationMembership
+from workspaces.models.invitations import GONE
 from workspaces.models.workspaces import WorkspaceMembership
 from workspaces.operations.lifecycle import Actor
 from workspaces.permissions import OrgRole
@@ -53,12 +54,8 @@ def _create(
     team: Team, email: str, role: str, actor: Actor, now: datetime
 ) -> tuple[Invitation, str]:
     Organization.objects.select_for_update().get(pk=team.organization.pk)
+    _check_alive(team)
     _check_grant(team, role, actor)
-    if team.workspace and team.workspace.status in (
-        Workspace.Status.TERMINATING,
-        Workspace.Status.TERMINATED,
-    ):
-        raise InvitationRefused(f"{team.name} is being removed.")
     person = User.objects.filter(email=email).first()
     if person and team.role_of(person):
         raise InvitationRefused(f"{email} is a member already.")
@@ -87,6 +84,7 @@ def invitation_resend(*, invitation: Invitation, actor: Actor, now: datetime) ->
 @transaction.atomic
 def _renew(invitation: Invitation, actor: Actor, now: datetime) -> str:
     Organization.objects.select_for_update().get(pk=invitation.organization.pk)
+    _check_alive(team_of(invitation))
     _check_grant(team_of(invitation), invitation.role, actor)
     if invitation.mailed_at and now - invitation.mailed_at < RESEND_PAUSE:
         raise InvitationRefused("The last mail is not a minute old. Give it a moment.")
@@ -154,6 +152,8 @@ def why_unusable(invitation: Invitation, now: datetime) -> str:
         return "This invitation was used already."
     if invitation.revoked_at:
         return "This invitation was taken back."
+    if invitation.leads_nowhere:
+        return "The workspace of this invitation was removed."
     if invitation.is_expired(now):
         return "This invitation has expired. Ask for a new one."
     return ""
@@ -206,6 +206,11 @@ def _raise_to(
     if order.index(role) < order.index(membership.role):
         membership.role = role
         membership.save(update_fields=["role"])
+
+
+def _check_alive(team: Team) -> None:
+    if team.workspace and team.workspace.status in GONE:
+        raise InvitationRefused(f"{team.name} is being removed.")
 
 
 def _check_grant(team: Team, role: str, actor: Actor) -> None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from workspaces.models import Organization, TimelineEntry, Workspace
-from workspaces.permissions import HtmxOrgRequest, organization_view, workspace_view
+from workspaces.permissions import HtmxOrgRequest, organization_view, role_may, workspace_view
 from workspaces.sentences import sentence_of
 from workspaces.timeline_forms import TimelineFilterForm
 
@@ -31,7 +31,10 @@ def organization_timeline(request: HtmxOrgRequest, organization: Organization) -
 @require_GET
 def workspace_timeline(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
     url = reverse("timeline:workspace", args=[workspace.uuid])
-    return _timeline(request, workspace.timeline.all(), workspace.name, url)
+    entries = workspace.timeline.all()
+    if not role_may(request.role, "member.invite"):  # addresses of people who are not in it
+        entries = entries.exclude(action__startswith="invitation.")
+    return _timeline(request, entries, workspace.name, url)
 
 
 def _timeline(
