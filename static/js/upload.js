@@ -97,6 +97,7 @@ async function sendAll(form, files, replace) {
 }
 
 function start(form, files) {
+  if (!running) form.querySelector("[data-upload-list]").replaceChildren();
   sendAll(form, [...files], form.elements.replace.checked);
   form.elements.files.value = "";
 }

@@ -238,7 +238,7 @@ def _page(
             "rows": [row_of(file) for file in listing.files] if listing else [],
             "page": page,
             "key": key_of(path),
-            "crumbs": crumbs_of(path),
+            "crumbs": crumbs_of(path) if listing else [],
             "hidden": hidden,
             "usage": usage,
             "location": location,

@@ -60,7 +60,7 @@ def names_of(path: str) -> list[str]:
     names = path.split("/") if path else []
     for name in names:
         if name in {"", ".", ".."} or "\0" in name or _byte_count(name) > NAME_BYTES:
-            raise CloudError("NotFound", f"There is nothing at {visible(path)[:200]}.")
+            raise CloudError("NotFound", f"Nothing is called {visible(path)[:200]} here.")
     return names
 
 
