@@ -12,7 +12,7 @@ _WHOLE = {
     "invitation.create": "invited",
     "invitation.resend": "sent again the invitation to",
     "invitation.revoke": "revoked the invitation to",
-    "invitation.accept": "accepted the invitation to",
+    "invitation.accept": "accepted the invitation sent to",
     "member.change": "changed the role of",
     "member.remove": "removed user",
     "organization.transfer": "made Owner",

@@ -112,6 +112,27 @@ def test_removal_ends_the_invitations_to_and_by_that_person(
     assert not Invitation.objects.pending().exists()
 
 
+def test_whoever_may_not_invite_any_more_has_no_invitations_out(
+    workspace: Workspace, member: Member, signed_in: SignedIn
+) -> None:
+    admin, organization = member("ADMIN"), workspace.organization
+    for team in (Team(organization), Team(organization, workspace)):
+        invitation_create(
+            team=team,
+            email="grace@example.org",
+            role="MEMBER",
+            actor=Actor(admin),
+            now=timezone.now(),
+        )
+
+    signed_in(member("OWNER")).post(
+        f"/o/{organization.uuid}/members/{admin.uuid}/role/", {"role": "BILLING"}
+    )
+
+    assert not Invitation.objects.pending().exists()
+    assert TimelineEntry.objects.filter(action="invitation.revoke").count() == 2
+
+
 def test_a_changed_role_in_the_organization_keeps_an_invitation_to_a_workspace(
     workspace: Workspace, member: Member, signed_in: SignedIn
 ) -> None:
@@ -226,6 +247,7 @@ def test_an_owner_transfers_and_becomes_an_admin(
     assert response.status_code == 302
     assert (org_role(owner), org_role(heir)) == ("ADMIN", "OWNER")
     assert TimelineEntry.objects.get(action="organization.transfer").target_uuid == heir.uuid
+    assert TimelineEntry.objects.get(action="member.change").target_uuid == owner.uuid
 
 
 def test_a_transfer_to_a_stranger_is_refused(

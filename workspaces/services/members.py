@@ -6,6 +6,7 @@ who demote each other at the same moment leave one of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -33,14 +34,7 @@ def member_role_change(*, team: Team, user: User, role: str, actor: Actor, now: 
     _set_role(team, user, role)
     _check_owner_left(team, before)
     invitations_withdraw(team=team, user=user, actor=actor, now=now)
-    _note(
-        team,
-        user,
-        actor,
-        "member.change",
-        before={"role": team.label_of(before)},
-        after={"role": team.label_of(role)},
-    )
+    _note_change(team, user, actor, "member.change", before, role)
     return True
 
 
@@ -74,14 +68,8 @@ def ownership_transfer(
     _set_role(team, user, OrgRole.OWNER)
     _set_role(team, giver, OrgRole.ADMIN)
     invitations_withdraw(team=team, user=giver, actor=actor, now=now)
-    _note(
-        team,
-        user,
-        actor,
-        "organization.transfer",
-        before={"role": team.label_of(before)},
-        after={"role": team.label_of(OrgRole.OWNER)},
-    )
+    _note_change(team, user, actor, "organization.transfer", before, OrgRole.OWNER)
+    _note_change(team, giver, actor, "member.change", OrgRole.OWNER, OrgRole.ADMIN)
 
 
 def _locked_role(team: Team, user: User) -> str:
@@ -116,14 +104,27 @@ def _check_owner_left(team: Team, before: str) -> None:
         raise MemberRefused(f"{team.name} needs an Owner. Make somebody else an Owner first.")
 
 
+def _note_change(
+    team: Team, user: User, actor: Actor, action: str, before: str, after: str
+) -> None:
+    _note(
+        team,
+        user,
+        actor,
+        action,
+        before={"role": team.label_of(before)},
+        after={"role": team.label_of(after)},
+    )
+
+
 def _note(
     team: Team,
     user: User,
     actor: Actor,
     action: str,
     *,
-    before: dict[str, object],
-    after: dict[str, object] | None = None,
+    before: Mapping[str, object],
+    after: Mapping[str, object] | None = None,
 ) -> None:
     timeline_record(
         organization=team.organization,

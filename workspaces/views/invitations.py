@@ -74,6 +74,7 @@ def _sign_up(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         except InvitationRefused as error:
             return _gone(request, str(error))
         if user:
+            messages.success(request, f"Welcome to {team.name}.")
             response: HttpResponse = complete_signup(request, user=user, redirect_url=team.home_url)
             return response
         form.add_error(None, KNOWN_ADDRESS)
