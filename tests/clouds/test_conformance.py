@@ -64,6 +64,24 @@ def test_workspace_comes_and_goes_leaving_nothing(case: Case) -> None:
     assert spec.uuid not in {found.workspace for found in case.cloud.inventory()}
 
 
+def test_the_shared_tree_takes_gives_and_forgets_files(case: Case) -> None:
+    """F019."""
+    files = case.cloud.shared_files(case.workspace)
+
+    files.make_folder("", "data")
+    draft = files.draft("data", "a.csv", max_bytes=4)
+    draft.write(b"1,2\n")
+    draft.commit(replace=False)
+    reader = files.open(files.rename("data/a.csv", "b.csv"), offset=2)
+    content = b"".join(reader)
+    reader.close()
+    files.remove("data")
+
+    assert content == b"2\n"
+    assert files.list("", hidden=True, start=0, count=9).total == 0
+    assert files.usage().used_bytes == 0
+
+
 def test_unknown_bodo_version_fails_in_a_sentence(case: Case) -> None:
     spec = case.cluster(nodes=1, bodo_version="no/such")
 

@@ -253,22 +253,30 @@ def test_the_limit_counts_all_files_of_a_form(
     assert list(shared.iterdir()) == []
 
 
-def test_a_much_too_large_upload_is_refused_unread(
-    browser: Client, address: str, settings: Any
-) -> None:
-    settings.UPLOAD_MIB = 1
+class Unreadable(io.BytesIO):
+    def read(self, *args: object) -> bytes:
+        raise AssertionError("the body was read")
 
-    class Unreadable(io.BytesIO):
-        def read(self, *args: object) -> bytes:
-            raise AssertionError("the body was read")
+
+@pytest.mark.parametrize("is_absurd", [False, True])
+def test_a_larger_form_is_refused_by_its_length_and_kept_nowhere(
+    browser: Client, address: str, shared: Path, settings: Any, is_absurd: bool
+) -> None:
+    """What is not absurd is read to its end, or browsers would show a reset connection."""
+    settings.UPLOAD_MIB = 1
+    length = 10**12 if is_absurd else MIB + FRAME_BYTES + 1
+    body = Unreadable() if is_absurd else io.BytesIO(b"x" * length)
 
     response = browser.post(
         f"{address}upload/",
         content_type="multipart/form-data; boundary=b",
-        **{"wsgi.input": Unreadable(), "CONTENT_LENGTH": str(MIB + FRAME_BYTES + 1)},
+        **{"wsgi.input": body, "CONTENT_LENGTH": str(length)},
     )
 
     assert response.status_code == 413
+    assert "Uploads can have 1 MiB at most" in response.content.decode()
+    assert is_absurd or body.tell() == length
+    assert list(shared.iterdir()) == []
 
 
 @pytest.mark.parametrize("role", ["VIEWER", "STRANGER"])
@@ -281,11 +289,6 @@ def test_who_may_not_write_is_refused_unread(
     role: str,
 ) -> None:
     """K13."""
-
-    class Unreadable(io.BytesIO):
-        def read(self, *args: object) -> bytes:
-            raise AssertionError("the body was read")
-
     person = user("mallory@example.org") if role == "STRANGER" else member(role, workspace)
     response = signed_in(person).post(
         f"{address}upload/",

@@ -82,7 +82,7 @@ def file_upload_action(request: HtmxOrgRequest, workspace: Workspace) -> HttpRes
         files = workspace_files(workspace)
         limit = settings.UPLOAD_MIB * 2**20
         handler = SharedFolderHandler(request, files, folder, max_bytes=limit)
-        handler.check_length(int(request.META.get("CONTENT_LENGTH") or 0))
+        handler.check_length(request)
     except CloudError as error:
         return _upload_refused(request, workspace, folder, error)
     try:
