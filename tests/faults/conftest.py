@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
@@ -15,6 +16,7 @@ from tests.faults.person import Person
 from tests.faults.scene import SCRIPT, SOURCE, Recovery, Scene, connect, disconnect
 from tests.git_server import GitServer
 from tests.stack import Stack
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SEED = os.environ.get("BODO_FAULT_SEED") or "2026"
@@ -41,6 +43,16 @@ def person(stack: Stack) -> Person:
 
 
 @pytest.fixture(scope="session")
+def _runtime(stack: Stack, person: Person) -> None:
+    """Bodo is installed by the first cluster, so that no test's time holds that."""
+    form = person.cluster_form("First")
+    assert person.submit("clusters", form).is_accepted
+    runtimes = stack.data_dir / "local" / "runtimes"
+    wait_until(lambda: list(runtimes.glob("*/runtime.json")), timeout=300, every=0.1)
+    assert person.press("clusters", UUID(form["uuid"]), "remove").is_accepted
+
+
+@pytest.fixture(scope="session")
 def source() -> Iterator[str]:
     with GitServer() as git:
         git.commit("examples", {SCRIPT: SOURCE})
@@ -52,6 +64,7 @@ def scene(
     request: pytest.FixtureRequest,
     stack: Stack,
     person: Person,
+    _runtime: None,
     source: str,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Scene]:

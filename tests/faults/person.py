@@ -134,8 +134,9 @@ class _FormReader(HTMLParser):
             self._is_inside = given.get("action") == self._path
         elif not self._is_inside or "__prefix__" in name:
             return
-        elif tag == "input" and given.get("type") != "checkbox":
-            self.fields[name] = given.get("value", "")
+        elif tag == "input":
+            if given.get("type") not in {"checkbox", "radio"} or "checked" in given:
+                self.fields[name] = given.get("value", "on" if "checked" in given else "")
         elif tag == "select":
             self._select = name
         elif tag == "option" and ("selected" in given or self._select not in self.fields):
