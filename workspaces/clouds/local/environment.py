@@ -62,6 +62,8 @@ def cluster_environment(layout: Layout, spec: ClusterSpec, runtime: Runtime) -> 
         "VIRTUAL_ENV": str(overlay),
         "HOME": str(layout.shared(spec.workspace.uuid)),
         "LANG": "C.UTF-8",
+        # What MPI and users leave behind here goes with the cluster.
+        "TMPDIR": str(folder / "tmp"),
         "PYTHONUNBUFFERED": "1",
         # Without it, mpiexec'd scripts spawn workers of their own and end with exit code 9.
         "BODO_SPAWN_MODE": "0",
@@ -92,7 +94,7 @@ def create_overlay(layout: Layout, cluster: UUID, runtime: Runtime) -> None:
     folder = layout.cluster(cluster)
     overlay = folder / "env"
     packages = overlay / "lib" / f"python{runtime.minor}" / "site-packages"
-    for path in (overlay / "bin", packages, folder / "cache", folder / "ipp"):
+    for path in (overlay / "bin", packages, folder / "cache", folder / "ipp", folder / "tmp"):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write(packages / "bodo_runtime.pth", f"{runtime.packages}\n")
     for name in ("python", "python3", f"python{runtime.minor}"):
