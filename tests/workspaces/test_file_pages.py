@@ -608,3 +608,18 @@ def test_a_cloud_that_can_not_be_reached_is_told(
     assert "This cloud keeps no files." in response.content.decode()
     with pytest.raises(CloudError):
         cloud.shared_files(None)  # type: ignore[arg-type]
+
+
+def test_a_download_that_is_given_up_closes_the_file(
+    browser: Client, address: str, shared: Path
+) -> None:
+    (shared / "a").write_bytes(b"x" * MIB)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - no path
+
+    unread = browser.get(f"{address}download/?path=a")
+    unread.close()
+    begun = browser.get(f"{address}download/?path=a")
+    next(iter(begun.streaming_content))  # type: ignore[attr-defined]
+    begun.close()
+
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - no path

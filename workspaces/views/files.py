@@ -22,7 +22,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from workspaces.clouds.base import CloudError
-from workspaces.clouds.shared_files import visible
+from workspaces.clouds.shared_files import SharedFiles, visible
 from workspaces.file_forms import FileNameForm
 from workspaces.file_rows import UsageLine, crumbs_of, key_of, row_of
 from workspaces.models import Workspace
@@ -64,8 +64,8 @@ def file_download(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse
         reader = workspace_files(workspace).open(path)
     except CloudError as error:
         return _page(request, workspace, _above(path), error)
-    response = StreamingHttpResponse(iter(reader), content_type="application/octet-stream")
-    response._resource_closers.append(reader.close)  # type: ignore[attr-defined]  # as FileResponse does
+    # It closes the reader too, also when the browser goes away.
+    response = StreamingHttpResponse(reader, content_type="application/octet-stream")
     response["Content-Length"] = str(reader.file.size)
     name = visible(reader.file.name)
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
@@ -217,15 +217,12 @@ def _page(
     is_upload: bool = False,
 ) -> HttpResponse:
     """The folder at ``path``, with why something else could not be done."""
-    listing, usage, location, page = None, None, "", None
-    hidden = request.GET.get("hidden") == "1"
+    folder: dict[str, object] = {}
     try:
         files = workspace_files(workspace)
-        usage, location = UsageLine(files.usage(seconds=COUNT_SECONDS)), files.location
-        total = files.list(path, hidden=hidden, start=0, count=0).total
-        page = Paginator(range(total), PAGE_SIZE).get_page(request.GET.get("page"))
-        start = (page.number - 1) * PAGE_SIZE
-        listing = files.list(path, hidden=hidden, start=start, count=PAGE_SIZE)
+        usage = UsageLine(files.usage(seconds=COUNT_SECONDS))
+        folder = {"usage": usage, "location": files.location}
+        folder |= _listing(request, files, path)
     except CloudError as refusal:
         error = error or refusal
     status = STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY) if error else HTTPStatus.OK
@@ -233,15 +230,8 @@ def _page(
         request,
         "workspaces/file_list.html",
         {
+            **folder,
             "workspace": workspace,
-            "listing": listing,
-            "rows": [row_of(file) for file in listing.files] if listing else [],
-            "page": page,
-            "key": key_of(path),
-            "crumbs": crumbs_of(path) if listing else [],
-            "hidden": hidden,
-            "usage": usage,
-            "location": location,
             "limit_mib": settings.UPLOAD_MIB,
             "limit_bytes": settings.UPLOAD_MIB * 2**20,
             "trouble": "" if error is None or is_upload else error.message,
@@ -250,6 +240,22 @@ def _page(
         },
         status=status,
     )
+
+
+def _listing(request: HtmxOrgRequest, files: SharedFiles, path: str) -> dict[str, object]:
+    hidden = request.GET.get("hidden") == "1"
+    total = files.list(path, hidden=hidden, start=0, count=0).total
+    page = Paginator(range(total), PAGE_SIZE).get_page(request.GET.get("page"))
+    start = (page.number - 1) * PAGE_SIZE
+    listing = files.list(path, hidden=hidden, start=start, count=PAGE_SIZE)
+    return {
+        "listing": listing,
+        "rows": [row_of(file) for file in listing.files],
+        "page": page,
+        "hidden": hidden,
+        "key": key_of(path),
+        "crumbs": crumbs_of(path),
+    }
 
 
 def _name_form(
