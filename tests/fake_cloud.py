@@ -165,5 +165,8 @@ class FakeCloud:
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         return LogChunk((), offset, offset, is_complete=True)
 
+    def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
+        return self.read_log(command, offset=before or 0, max_bytes=max_bytes)
+
     def inventory(self) -> list[RemoteResource]:
         return []

@@ -13,6 +13,7 @@ from workspaces.clouds.local.shim.logfile import (
     LogWriter,
     parse_record,
     read_records,
+    read_records_before,
 )
 
 
@@ -55,7 +56,7 @@ def test_a_full_log_keeps_the_beginning_and_the_platforms_lines(tmp_path: Path) 
 
     texts = [line.split(b"\t")[3] for line in (tmp_path / "log").read_bytes().splitlines()]
     assert texts[0] == b"line 0"
-    assert texts.count(b"The log is full; further output is not kept") == 1
+    assert texts.count(b"The log is full at 200 bytes; further output is not kept") == 1
     assert texts[-1] == b"Ended with exit code 0"
     assert len(texts) < 12
 
@@ -85,6 +86,31 @@ def test_reading_by_offset_gives_each_record_once(tmp_path: Path) -> None:
             break
 
     assert [record.split(b"\t")[3] for record in found] == [b"line %d" % n for n in range(100)]
+
+
+@pytest.mark.parametrize("size", [1, 30, 50, 4000, 100_000])
+def test_reading_backwards_gives_each_record_once(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "log"
+    lines = [b"line %d" % n + b"x" * (n % 7) for n in range(100)] + [b"y" * LIMIT, b"last"]
+    LogWriter(path).write(0, "o", lines)
+    found: list[bytes] = []
+    before: int | None = None
+
+    while before != 0:
+        data, before, _ = read_records_before(path, before, size)
+        found = data.split(b"\n")[:-1] + found
+
+    assert [record.split(b"\t")[3] for record in found] == lines
+
+
+def test_reading_backwards_leaves_a_torn_last_record_out(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"1.0\t-\tp\twhole\n1.0\t-\tp\tto")
+
+    data, begin, size = read_records_before(path, None, 1000)
+
+    assert (data, begin) == (b"1.0\t-\tp\twhole\n", 0)
+    assert size == path.stat().st_size
 
 
 def test_a_record_longer_than_asked_for_comes_whole(tmp_path: Path) -> None:

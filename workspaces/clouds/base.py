@@ -236,13 +236,14 @@ class CommandStatus:
 class LogChunk:
     """Whole lines from byte ``offset`` on; ask again from ``next_offset``.
 
-    ``is_complete``: the writer is gone and ``next_offset`` is the end.
+    ``is_complete``: the writer is gone and ``next_offset`` is the end. ``size``: bytes there are.
     """
 
     lines: tuple[LogLine, ...]
     offset: int
     next_offset: int
     is_complete: bool
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -331,6 +332,9 @@ class Cloud(Protocol):
 
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         """The log outlives the node and the cluster."""
+
+    def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
+        """Whole lines that end at byte ``before``, where a line ends; None is the log's end."""
 
     def inventory(self) -> list[RemoteResource]:
         """Everything that carries our tags, from a fresh listing."""

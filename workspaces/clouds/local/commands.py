@@ -29,7 +29,11 @@ from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.reservations import Reservation, Reservations
 from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.runtimes import Runtimes
-from workspaces.clouds.local.shim.logfile import parse_record, read_records
+from workspaces.clouds.local.shim.logfile import (
+    parse_record,
+    read_records,
+    read_records_before,
+)
 from workspaces.clouds.local.shim.state import Spec, Stage
 from workspaces.clouds.local.sources import (
     address_and_credentials,
@@ -90,16 +94,14 @@ class Commands:
 
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         is_over = self._is_over(command)  # before reading: what is written until now is all
+        data, size = read_records(self._layout.log(command), offset, max_bytes)
+        return _chunk(data, offset, size, is_over=is_over)
+
+    def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
+        is_over = self._is_over(command)
         path = self._layout.log(command)
-        data, size = read_records(path, offset, max_bytes)
-        lines = [parse_record(record) for record in data.split(b"\n")[:-1]]
-        end = offset + len(data)
-        return LogChunk(
-            lines=tuple(line for line in lines if line is not None),
-            offset=offset,
-            next_offset=end,
-            is_complete=is_over and end >= size,
-        )
+        data, begin, size = read_records_before(path, before, max_bytes)
+        return _chunk(data, begin, size, is_over=is_over)
 
     def _is_over(self, command: UUID) -> bool:
         """The writer is gone; a run that died is buried first, which closes its log."""
@@ -178,6 +180,18 @@ class Commands:
             begin=(note if refused else "") + begin,
             is_main=True,
         )
+
+
+def _chunk(data: bytes, offset: int, size: int, *, is_over: bool) -> LogChunk:
+    lines = [parse_record(record) for record in data.split(b"\n")[:-1]]
+    end = offset + len(data)
+    return LogChunk(
+        lines=tuple(line for line in lines if line is not None),
+        offset=offset,
+        next_offset=end,
+        is_complete=is_over and end >= size,
+        size=size,
+    )
 
 
 def _masked_values(spec: CommandSpec) -> dict[str, str]:

@@ -164,6 +164,9 @@ class LocalCloud:
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         return self._commands.read_log(command, offset=offset, max_bytes=max_bytes)
 
+    def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
+        return self._commands.read_log_before(command, before=before, max_bytes=max_bytes)
+
     def inventory(self) -> list[RemoteResource]:
         folders = [
             *(

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from workspaces.clouds.base import LogLine
 
@@ -77,7 +78,7 @@ class LogWriter:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o600)
-        self._left = limit
+        self._limit = self._left = limit
 
     def write(self, rank: int | None, stream: str, lines: Iterable[bytes]) -> None:
         head = f"{time.time():.3f}\t{'-' if rank is None else rank}\t{stream}\t".encode()
@@ -91,7 +92,7 @@ class LogWriter:
             return True
         was_open, self._left = self._left > 0, self._left - size
         if was_open and self._left <= 0:
-            self.platform("The log is full; further output is not kept")
+            self.platform(f"The log is full at {_words(self._limit)}; further output is not kept")
         return self._left > 0
 
     def platform(self, text: str) -> None:
@@ -101,6 +102,11 @@ class LogWriter:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _words(limit: int | None) -> str:
+    mebibytes = (limit or 0) // 2**20
+    return f"{mebibytes} MiB" if mebibytes else f"{limit} bytes"
 
 
 def read_records(path: Path, offset: int, max_bytes: int) -> tuple[bytes, int]:
@@ -116,6 +122,33 @@ def read_records(path: Path, offset: int, max_bytes: int) -> tuple[bytes, int]:
     except FileNotFoundError:
         return b"", 0
     return data[: data.rfind(b"\n") + 1], size
+
+
+def read_records_before(path: Path, before: int | None, max_bytes: int) -> tuple[bytes, int, int]:
+    """Whole records that end at ``before`` (None: at the end), at least one if there is one; the
+    offset where they begin, and the file's size.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            end = size if before is None else min(before, size)
+            # One byte more tells whether a record begins there.
+            begin = max(0, end - max(max_bytes, 1) - 1)
+            data = _read_between(file, begin, end)
+            if begin and data.find(b"\n") in (-1, len(data) - 1):
+                begin = max(0, begin - RECORD_LIMIT)
+                data = _read_between(file, begin, end)
+    except FileNotFoundError:
+        return b"", 0, 0
+    if begin:  # the first piece may be the end of a record
+        begin += data.find(b"\n") + 1
+        data = data[data.find(b"\n") + 1 :]
+    return data[: data.rfind(b"\n") + 1], begin, size
+
+
+def _read_between(file: BinaryIO, begin: int, end: int) -> bytes:
+    file.seek(begin)
+    return file.read(end - begin)
 
 
 def parse_record(record: bytes) -> LogLine | None:
