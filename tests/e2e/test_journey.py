@@ -135,7 +135,7 @@ def _run_job(page: Page, url: str, camera: Camera) -> None:
     page.get_by_text("SHOW LOGS", exact=True).last.click()
     expect(page.get_by_text("rank 0 of 2 on")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("rank 1 of 2 on")).to_be_visible()
-    expect(page.get_by_text("tick 2").nth(1)).to_be_visible()
+    expect(page.get_by_text("tick 2").first).to_be_visible()
     card = page.locator(".resource").filter(has_text="Ranks")
     expect(card.get_by_text("FINISHED").first).to_be_visible()
     expect(page.get_by_text("End of the log")).to_be_visible()
