@@ -60,8 +60,6 @@ def cluster_list(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
         "clusters": with_outlook(page.object_list, timezone.now()),
         "tabs": form.tabs(),
         "bulk_verbs": BULK_VERBS,
-        "previous_query": form.query(page=page.number - 1) if page.has_previous() else "",
-        "next_query": form.query(page=page.number + 1) if page.has_next() else "",
         **_rights(request),
     }
     return render(request, "clusters/cluster_list.html", context)
