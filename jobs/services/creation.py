@@ -104,8 +104,10 @@ def job_create(
     try:
         with transaction.atomic():
             job.save(force_insert=True)
-    except IntegrityError:
-        return Job.objects.get(uuid=uuid, workspace=workspace)
+    except IntegrityError as error:
+        if earlier := Job.objects.filter(uuid=uuid, workspace=workspace).first():
+            return earlier
+        raise JobRefused("This form was used elsewhere. Open it anew.") from error
     _start(job, actor)
     return job
 
