@@ -69,7 +69,7 @@ def test_a_link_works_once(ada: User, activation_path: str) -> None:
     assert "SEND AGAIN" in second.content.decode()
 
 
-@pytest.mark.parametrize(("age", "status"), [(-1, 200), (1, 410)])
+@pytest.mark.parametrize(("age", "status"), [(-60, 200), (60, 410)])
 def test_a_link_works_for_three_days(activation_path: str, age: int, status: int) -> None:
     three_days = timedelta(days=3).total_seconds()
     moment = timezone.now().timestamp() + three_days + age
