@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from workspaces.clouds.local import processes
+from workspaces.clouds.local.shim import memory
 from workspaces.clouds.local.shim.children import Children
 from workspaces.clouds.local.shim.logfile import LogWriter
 from workspaces.clouds.local.shim.state import RunState, Spec, Stage
@@ -42,6 +43,7 @@ class Runner:
         self._heartbeat_at = 0.0
         self._looked_at = self._started
         self._leftovers: list[processes.Process] = []
+        self._kills_before = memory.kills()
         me = processes.look_up(os.getpid())
         self._state = RunState(
             run=spec.run,
@@ -123,8 +125,16 @@ class Runner:
         if exit_code:
             reason = stage.reasons.get(str(exit_code), stage.reason)
             told = self._pump.rank_signal
+            if told == signal.SIGKILL and self._has_lacked_memory():
+                words = "The kernel ended a process because memory ran out"
+                raise EndOfRun("OutOfMemory", words, told)
             raise EndOfRun(reason, self._failure_message(stage, exit_code), told or exit_code)
         return exit_code
+
+    def _has_lacked_memory(self) -> bool:
+        """The kernel's count rose during this run, and it is a kill that we look at."""
+        now = memory.kills()
+        return now is not None and self._kills_before is not None and now > self._kills_before
 
     def _failure_message(self, stage: Stage, exit_code: int) -> str:
         if stage.output == "platform" and self._pump.last_line:
