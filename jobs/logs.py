@@ -86,7 +86,7 @@ class Failure:
 
     rank: int
     others: str
-    lines: list[str]
+    text: str
 
 
 def read_forward(cloud: Cloud, command: UUID, query: LogQuery, offset: int) -> LogPage:
@@ -183,7 +183,7 @@ def first_failure(cloud: Cloud, command: UUID) -> Failure | None:
     rank = min(blocks, key=first_at.__getitem__)
     words = blocks[rank]
     same = [other for other in blocks if other != rank and blocks[other][-1] == words[-1]]
-    return Failure(rank, rank_words(same), words[:FAILURE_LINES])
+    return Failure(rank, rank_words(same), "\n".join(words[:FAILURE_LINES]))
 
 
 def as_text(cloud: Cloud, command: UUID) -> Iterator[bytes]:

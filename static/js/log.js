@@ -28,14 +28,21 @@ function trim(log) {
   }
 }
 
-document.addEventListener("htmx:afterSettle", () => {
+function settle() {
   for (const log of document.querySelectorAll("[data-follow]")) {
+    const isNew = !log.dataset.isOpen;
+    log.dataset.isOpen = "yes";
+    const isGrowing = log.querySelector('.log-next[hx-trigger^="every"]');
+    const isTail = isNew && log.querySelector(".log-gap:not([hidden])");
     if (log.dataset.keep) {
       log.scrollTop = log.scrollHeight - log.dataset.keep;
       delete log.dataset.keep;
-    } else if (log.dataset.atEnd !== "false" && log.querySelector(".log-next, .log-gap:not([hidden])")) {
+    } else if (log.dataset.atEnd !== "false" && (isGrowing || isTail)) {
       trim(log);
       log.scrollTop = log.scrollHeight;
     }
   }
-});
+}
+
+document.addEventListener("DOMContentLoaded", settle);
+document.addEventListener("htmx:afterSettle", settle);
