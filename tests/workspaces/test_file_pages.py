@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.test import Client
 
 from accounts.models import User
@@ -615,6 +617,8 @@ def test_a_download_that_is_given_up_closes_the_file(
 ) -> None:
     (shared / "a").write_bytes(b"x" * MIB)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - no path
+    # The end of a request closes the connection, and with it the transaction of this test.
+    request_finished.disconnect(close_old_connections)
 
     unread = browser.get(f"{address}download/?path=a")
     unread.close()
@@ -622,4 +626,5 @@ def test_a_download_that_is_given_up_closes_the_file(
     next(iter(begun.streaming_content))  # type: ignore[attr-defined]
     begun.close()
 
+    request_finished.connect(close_old_connections)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - no path
