@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from clusters.idle import with_outlook
 from clusters.models import Cluster
 from jobs.models import Job
 from workspaces.models import Organization, Workspace
@@ -81,11 +83,24 @@ def onboarding_steps(
     ]
 
 
-def running_clusters(workspaces: QuerySet[Workspace]) -> list[Cluster]:
-    rows = Cluster.objects.filter(workspace__in=workspaces).running()
-    return list(rows.select_related("workspace")[:SHOWN])
+@dataclass(frozen=True)
+class Now:
+    """What runs now: the first few, and how many there are in all."""
+
+    clusters: list[Cluster]
+    cluster_count: int
+    jobs: list[Job]
+    job_count: int
 
 
-def unsettled_jobs(workspaces: QuerySet[Workspace]) -> list[Job]:
-    rows = Job.objects.filter(workspace__in=workspaces).unsettled()
-    return list(rows.select_related("workspace", "cluster")[:SHOWN])
+def what_runs(workspaces: QuerySet[Workspace], now: datetime) -> Now:
+    """Everything that costs, longest first, with who began it and when it will stop by itself."""
+    clusters = Cluster.objects.filter(workspace__in=workspaces).running()
+    jobs = Job.objects.filter(workspace__in=workspaces).unsettled()
+    first = clusters.select_related("workspace", "created_by").order_by("ready_at", "pk")
+    return Now(
+        clusters=with_outlook(first[:SHOWN], now),
+        cluster_count=clusters.count(),
+        jobs=list(jobs.select_related("workspace", "cluster")[:SHOWN]),
+        job_count=jobs.count(),
+    )

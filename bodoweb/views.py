@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -20,7 +21,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from bodoweb.context_processors import THEMES
-from bodoweb.dashboard import onboarding_steps, running_clusters, unsettled_jobs
+from bodoweb.dashboard import onboarding_steps, what_runs
 from bodoweb.middleware import busy_response
 from workspaces.forms import SignupForm
 from workspaces.models import Organization, Workspace
@@ -80,8 +81,7 @@ def dashboard(request: HtmxOrgRequest, organization: Organization) -> HttpRespon
             "steps": steps,
             "done_count": sum(step.is_done for step in steps),
             "workspaces": mine,
-            "clusters": running_clusters(mine),
-            "jobs": unsettled_jobs(mine),
+            "now": what_runs(mine, timezone.now()),
         },
     )
 
