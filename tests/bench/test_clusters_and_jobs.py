@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -180,6 +181,41 @@ def test_cluster_create_to_finished(
     )
 
 
+def test_scale_up_and_down(
+    stack: Stack,
+    person: Person,
+    make_cluster: Callable[[str], tuple[str, float]],
+    remove_cluster: Callable[[str], None],
+    report: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """2 -> 1 -> 2 nodes, SAVE to usable again, against 2 engines started by hand."""
+    cluster, _ = make_cluster("Scale")
+    down, up = [], []
+    for _ in range(2):
+        down.append(_scale(person, cluster, 1))
+        up.append(_scale(person, cluster, 2))
+    bare = [_engines_by_hand(stack, cluster, tmp_path / str(n)) for n in range(2)]
+    remove_cluster(cluster)
+
+    report(
+        f"scale 1 to 2: {max(up):.2f} s, 2 to 1: {max(down):.2f} s (the slower of two each), "
+        f"engines by hand {statistics.median(bare):.2f} s, "
+        f"ratio {max(up) / statistics.median(bare):.2f}"
+    )
+
+
+def _scale(person: Person, cluster: str, nodes: int) -> float:
+    base = f"/w/{person.workspace}/clusters/{cluster}"
+    clicked = person.post(
+        f"{base}/edit/", {"name": "Scale", "node_count": nodes, "auto_pause_unit": "never"}
+    )
+    row = f"{base}/row/"
+    wait_until(lambda: ">RUNNING<" in person.get(row), timeout=60, every=0.02)
+    assert f">{nodes}<" in person.get(row)
+    return time.time() - clicked
+
+
 def _engines_by_hand(stack: Stack, cluster: str, folder: Path) -> float:
     """A notebook user's own way, with ipyparallel's defaults but for the heartbeat."""
     environment = _shell_environment(stack, cluster)
@@ -217,6 +253,45 @@ def _is_json(path: Path) -> bool:
         return bool(json.loads(path.read_text()))
     except (OSError, ValueError):
         return False
+
+
+SUBMITS = 200
+HANDS = 8
+
+
+def test_many_submits_at_once(stack: Stack, person: Person, report: Callable[[str], None]) -> None:
+    """200 workspaces asked for by 8 hands: all are deployed, and how long each had to wait."""
+    path = f"/o/{stack.demo()['organization']}/workspaces/create/"
+    page = person.get(path)
+    cloud = re.search(r'<option value="(\d+)"[^>]*>[^<]*Local', page)
+    assert cloud
+    started = time.time()
+
+    def submit(number: int) -> None:
+        form = {"uuid": str(uuid4()), "name": f"Many {number}", "region": "local"}
+        person.post(path, {**form, "cloud_configuration": cloud.group(1)}, page)
+
+    with ThreadPoolExecutor(HANDS) as hands:
+        list(hands.map(submit, range(SUBMITS)))
+    accepted = time.time() - started
+    delays = wait_until(lambda: _finished(stack), timeout=120, every=0.5)
+    report(
+        f"{SUBMITS} submits at once: accepted in {accepted:.1f} s ({SUBMITS / accepted:.0f} a "
+        f"second), none lost; submit to FINISHED median {statistics.median(delays):.2f} s, "
+        f"longest {max(delays):.2f} s"
+    )
+
+
+def _finished(stack: Stack) -> list[float]:
+    """Seconds from submit to the end of each operation; empty until all have ended well."""
+    script = (
+        "from workspaces.models import Operation as O, Workspace as W; "
+        "u=W.objects.filter(name__startswith='Many ').values('uuid'); "
+        "print([(o.finished_at-o.created_at).total_seconds() "
+        "for o in O.objects.filter(target_uuid__in=u, status='FINISHED')])"
+    )
+    delays: list[float] = json.loads(stack.manage("shell", "-v", "0", "-c", script))
+    return delays if len(delays) == SUBMITS else []
 
 
 def test_idle_stack(stack: Stack, report: Callable[[str], None]) -> None:
