@@ -193,7 +193,8 @@ def _follow_a_private_job_over_a_restart(bob: Page, stack: Stack, workspace: str
 
 
 def _run_at_a_time(bob: Page, stack: Stack, workspace: str, url: str) -> None:
-    at = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=2)
+    in_time = datetime.now(UTC) + timedelta(seconds=20)  # to fill in the form
+    at = in_time.replace(second=0, microsecond=0) + timedelta(minutes=1)
     _fill_job(bob, stack, workspace, "Later", url)
     bob.get_by_label("At a date and time").check()
     bob.get_by_role("textbox", name="Date and time").fill(at.strftime("%Y-%m-%dT%H:%M"))
