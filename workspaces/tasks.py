@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from django.core.management import call_command
+from django_q.tasks import async_task
 
 from workspaces.models import CloudConfiguration
 from workspaces.operations.runner import run_step
@@ -14,8 +17,19 @@ def run_operation_step(operation_pk: int) -> None:
 
 
 def refresh_clouds() -> None:
-    """Renew what the forms answer from: regions, instance types, Bodo versions."""
-    for configuration in CloudConfiguration.objects.all():
+    """Renew what the forms answer from: regions, instance types, Bodo versions. A task for each
+    account; configurations that say the same, such as those of Local, share one.
+    """
+    same: dict[str, int] = {}
+    for configuration in CloudConfiguration.objects.order_by("-pk"):
+        told = json.dumps([configuration.provider, configuration.settings], sort_keys=True)
+        same[told] = configuration.pk
+    for pk in same.values():
+        async_task("workspaces.tasks.refresh_cloud", pk, save=False)
+
+
+def refresh_cloud(configuration_pk: int) -> None:
+    if configuration := CloudConfiguration.objects.filter(pk=configuration_pk).first():
         cloud_of(configuration).refresh()
 
 

@@ -241,7 +241,7 @@ def test_phase_that_takes_too_long_fails_with_what_it_was_doing(
     operation.refresh_from_db()
     assert operation.status == "FAILED"
     assert operation.error_message == (
-        "It took longer than 1 minutes (Started node 1 of 2). Try again."
+        "It took longer than 1 minute (Started node 1 of 2). Try again."
     )
 
 

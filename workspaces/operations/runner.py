@@ -148,7 +148,8 @@ def _give_up(operation: Operation, kind: Kind, doing: str) -> None:
         _close_failed(operation, kind)
         return
     minutes = kind.deadline_seconds(operation.phase) // 60
-    sentence = f"It took longer than {minutes} minutes ({doing}). Try again."
+    allowed = f"{minutes} minute{'' if minutes == 1 else 's'}"
+    sentence = f"It took longer than {allowed} ({doing}). Try again."
     _begin_cleanup(operation, kind, CloudError("Deadline", sentence))
 
 
