@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import DESKTOP
 from tests.git_server import GitServer
 from tests.stack import Stack
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -159,9 +160,15 @@ def _make_cluster_and_pause(bob: Page, stack: Stack, workspace: str) -> str:
 
 
 def _fill_job(bob: Page, stack: Stack, workspace: str, name: str, url: str) -> None:
-    bob.goto(f"{stack.url}/w/{workspace}/jobs/create/")
+    choice = bob.get_by_label("Cluster", exact=True)
+
+    def is_offered() -> bool:
+        bob.goto(f"{stack.url}/w/{workspace}/jobs/create/")
+        return "Bobs" in choice.inner_text()
+
+    wait_until(is_offered, timeout=20, every=0.5)  # the job before lets go of it in a moment
     bob.get_by_label("Job name").fill(name)
-    bob.get_by_label("Cluster", exact=True).select_option(label="Bobs")
+    choice.select_option(label="Bobs")
     bob.get_by_label("Command").fill("ex.py")
     bob.get_by_label("Path").fill(url)
     bob.get_by_text("Show advanced").click()
