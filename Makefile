@@ -8,8 +8,8 @@ PACKAGES := bodoweb billing jobs clusters workspaces accounts
 NPM = PATH="$$PATH:$(CURDIR)/$(BIN)" npm --no-audit --no-fund --ignore-scripts --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop demo test test-default test-postgres faults e2e bench check format \
-	lock browser setup-test
+.PHONY: help setup run stop demo test test-default test-postgres faults soak e2e bench check \
+	format lock browser setup-test
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -33,6 +33,9 @@ test-postgres: setup-test ## the quick tests on a private PostgreSQL
 
 faults: setup-test ## kill processes of the real stack
 	$(BIN)/pytest -m fault || [ $$? -eq 5 ]
+
+soak: setup-test ## kill at random while users work; BODO_SOAK_KILLS=60, BODO_FAULT_SEED
+	$(BIN)/pytest -m soak -s || [ $$? -eq 5 ]
 
 e2e: setup-test ## a browser against the real stack
 	$(BIN)/pytest -m e2e || [ $$? -eq 5 ]

@@ -74,6 +74,11 @@ class Person:
         form = {"csrfmiddlewaretoken": self._token}
         return self._ask("POST", self._page(noun, str(uuid), button), form)
 
+    def scale(self, cluster: UUID, nodes: int) -> Answer:
+        """By the form on the cluster's page of changes, all else left as it is."""
+        path = self._page("clusters", str(cluster), "edit")
+        return self._ask("POST", path, self._form(path) | {"node_count": str(nodes)})
+
     def log(self, job: UUID) -> str:
         """The page of the log as it is now, while the pages are served."""
         answer = self.get_at_last(self._page("jobs", str(job), "log"))
@@ -131,7 +136,8 @@ class _FormReader(HTMLParser):
         given = {key: value or "" for key, value in attrs}
         name = given.get("name", "")
         if tag == "form":
-            self._is_inside = given.get("action") == self._path
+            to = given.get("action", self._path)  # without one a form goes to its own page
+            self._is_inside = given.get("method") == "post" and to == self._path
         elif not self._is_inside or "__prefix__" in name:
             return
         elif tag == "input":

@@ -1,0 +1,258 @@
+"""Several users at work while processes of every kind are killed, all drawn from one seed.
+
+Each move is printed with its time, so the draws of a failed run are those of its seed again; what
+they meet also hangs on the machine's pace. The pauses between two moves are the workload itself:
+nothing is waited for by them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+import psutil
+
+from clusters.models import Cluster
+from jobs.models import Job
+from tests.faults.invariants import SHIM, command_line
+from tests.faults.person import NOBODY_LISTENS, Answer, Person
+from tests.faults.scene import DATABASE, MANY_TICKS, TICKS, Scene
+from tests.waiting import wait_until
+from workspaces.clouds.local import processes
+
+T = TypeVar("T")
+State = Cluster.State
+LIVING_CLUSTERS = 6
+PATIENCE_SECONDS = 60  # of a user whose page does not answer
+PAUSE_SECONDS = (0.3, 2.1)
+PLATFORM = ("worker", "controller", "web", "web_worker", "watchdog", "monitor", "sentinel")
+PARTS = {
+    "engine": r"\S+ -m ipyparallel.engine ",
+    "cluster controller": r"\S+ -m ipyparallel.controller ",
+    "rank": r"\S*python\S* ex.py ",
+    "mpiexec": r"\S+/mpiexec\S* ",
+    "node": r"\S*hydra_pmi_proxy ",
+}
+# How often each is drawn; with more blows at clusters none would live to run a job.
+VICTIMS = {
+    **dict.fromkeys(PLATFORM, 1.0),
+    **dict.fromkeys(PARTS, 0.7),
+    "worker": 2.0,
+    "rank": 2.0,
+    "shim of a cluster": 0.7,
+    "shim of a job": 0.8,
+}
+ACTIONS = {
+    "create": 5,
+    "run": 8,
+    "run on its own": 2,
+    "cancel": 2,
+    "pause": 2,
+    "resume": 3,
+    "scale": 2,
+    "remove": 1,
+    "pause, scale, remove at once": 1,
+}
+
+
+@dataclass
+class Storm:
+    scene: Scene
+    people: list[Person]
+    began: float = field(default_factory=time.monotonic)
+    kills: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+    answers: Counter[int] = field(default_factory=Counter)
+    accepted: dict[UUID, int] = field(default_factory=dict)  # jobs: how often they tick
+    made: set[UUID] = field(default_factory=set)  # clusters
+    _tally: threading.Lock = field(default_factory=threading.Lock)
+
+    def gather(self, clusters: int) -> None:
+        """Something to hit at from the first moment on."""
+        for number in range(clusters):
+            self._create(self.people[number], f"Before {number}", nodes=2)
+        for uuid in self.made:
+            self.scene.wait_for_cluster(uuid, State.RUNNING)
+
+    def rage(self, kills: int) -> None:
+        dice = self.scene.dice
+        busy: dict[int, Future[object]] = {}
+        with ThreadPoolExecutor(len(self.people) * 3) as hands:
+            while self.kills.total() < kills:
+                for who in range(len(self.people)):
+                    action = dice.choices(list(ACTIONS), list(ACTIONS.values()))[0]
+                    is_free = who not in busy or _is_done(busy[who])
+                    if is_free and (act := self._drawn(action, who)):
+                        busy[who] = hands.submit(act)
+                threading.Event().wait(dice.uniform(*PAUSE_SECONDS))
+                self._kill_one()
+            for future in busy.values():
+                future.result()
+
+    def say(self, *words: object) -> None:
+        print(f"{time.monotonic() - self.began:7.2f}", *words, flush=True)  # noqa: T201 - to replay
+
+    # What users do ----------------------------------------------------------------------------
+
+    def _drawn(self, action: str, who: int) -> Callable[[], object] | None:
+        """What ``who`` will do; None when there is nothing to do it to. Rows are read here."""
+        number, person = self.actions.total(), self.people[who]
+        living = Cluster.objects.using(DATABASE).live().filter(removal_requested_at=None)
+        clusters = list(living.filter(is_dedicated=False).order_by("pk"))
+        if action in {"create", "run on its own"}:
+            if living.count() >= LIVING_CLUSTERS:
+                return None
+            target = None
+        elif action == "cancel":
+            jobs = list(Job.objects.using(DATABASE).unsettled().order_by("pk"))
+            target = self.scene.dice.choice(jobs).uuid if jobs else None
+        else:
+            able = [c for c in clusters if _fits(action, c)]
+            target = self.scene.dice.choice(able).uuid if able else None
+        if target is None and action not in {"create", "run on its own"}:
+            return None
+        nodes, ticks = self.scene.dice.choice((1, 2)), self.scene.dice.choice((TICKS, MANY_TICKS))
+        self.actions[action] += 1
+        self.say(f"user {who}:", action, target or "", f"nodes={nodes} ticks={ticks}")
+        if action == "create":
+            return lambda: self._create(person, f"Storm {number}", nodes)
+        if action.startswith("run"):
+            pk = self.scene.cluster(target).pk if target else None
+            return lambda: self._run(person, f"Storm {number}", pk, ticks)
+        assert target is not None
+        if action == "cancel":
+            return lambda: self._count(lambda: person.press("jobs", target, "cancel"))
+        if action == "scale":
+            return lambda: self._count(lambda: person.scale(target, nodes))
+        if action == "pause, scale, remove at once":
+            return lambda: self._clash(target, nodes)
+        return lambda: self._count(lambda: person.press("clusters", target, action))
+
+    def _create(self, person: Person, name: str, nodes: int) -> None:
+        form = self._insist(lambda: person.cluster_form(name, nodes))
+        if self._count(lambda: person.submit("clusters", form)).is_accepted:
+            self.made.add(UUID(form["uuid"]))
+
+    def _run(self, person: Person, name: str, cluster_pk: int | None, ticks: int) -> None:
+        command = f"ex.py {ticks}"
+        form = self._insist(lambda: person.job_form(name, self.scene.source, command, cluster_pk))
+        if self._count(lambda: person.submit("jobs", form)).is_accepted:
+            self.accepted[UUID(form["uuid"])] = ticks
+
+    def _clash(self, cluster: UUID, nodes: int) -> None:
+        one, two, three = self.people
+        ready = threading.Barrier(3)
+
+        def at_once(act: Callable[[], Answer]) -> None:
+            ready.wait()
+            self._count(act)
+
+        with ThreadPoolExecutor(3) as hands:
+            acts = [
+                hands.submit(at_once, lambda: one.press("clusters", cluster, "pause")),
+                hands.submit(at_once, lambda: two.scale(cluster, nodes)),
+                hands.submit(at_once, lambda: three.press("clusters", cluster, "remove")),
+            ]
+        for act in acts:
+            act.result()
+
+    def _count(self, act: Callable[[], Answer]) -> Answer:
+        answer = self._insist(act)
+        with self._tally:
+            self.answers[answer.status] += 1
+        if answer.status not in {http.client.FOUND, http.client.UNPROCESSABLE_ENTITY}:
+            self.say("answered", answer.status, answer.text[:300])
+        return answer
+
+    def _insist(self, act: Callable[[], T]) -> T:
+        """As a user does: again, with the very same form, until somebody answers."""
+
+        def attempt() -> T | None:
+            with suppress(*NOBODY_LISTENS):
+                return act()
+            return None
+
+        answer = wait_until(attempt, timeout=PATIENCE_SECONDS, every=0.2)
+        assert answer is not None
+        return answer
+
+    # Blows ------------------------------------------------------------------------------------
+
+    def _kill_one(self) -> None:
+        """The drawn victim, or the next kind of which one lives now."""
+        drawn = {k: self.scene.dice.random() ** (1 / weight) for k, weight in VICTIMS.items()}
+        order = sorted(drawn, key=lambda kind: -drawn[kind])
+        parts = self.parts()
+        for kind in order:
+            told = self._kill_role(kind) if kind in PLATFORM else self._kill_part(parts, kind)
+            if told:
+                self.kills[kind] += 1
+                self.say(f"kill {self.kills.total()}:", kind, told)
+                return
+
+    def _kill_role(self, role: str) -> str:
+        with suppress(psutil.NoSuchProcess):
+            found = self.scene.stack.processes().get(role, [])
+            if found:
+                victim = self.scene.dice.choice(found)
+                victim.kill()
+                return f"pid {victim.pid}"
+        return ""
+
+    def _kill_part(self, parts: dict[str, list[processes.Process]], kind: str) -> str:
+        found = parts.get(kind, [])
+        if not found:
+            return ""
+        victim = self.scene.dice.choice(found)
+        of = _marker(victim, "BODO_RUN")
+        return f"pid {victim.pid} of {of}" if processes.send(victim, signal.SIGKILL) else ""
+
+    def parts(self) -> dict[str, list[processes.Process]]:
+        """Of clusters and jobs, by kind; installations are left alone."""
+        local = self.scene.stack.data_dir / "local"
+        found: dict[str, list[processes.Process]] = {}
+        for process in processes.marked("BODO_STATE", str(local)):
+            if not (run := _marker(process, "BODO_RUN")).startswith("runtime-"):
+                kind = _kind(command_line(process.pid), run)
+                found.setdefault(kind, []).append(process)
+        return {kind: sorted(some, key=lambda p: p.pid) for kind, some in found.items()}
+
+
+def _is_done(future: Future[object]) -> bool:
+    """Raises what the hand ran into."""
+    if future.done():
+        future.result()
+    return future.done()
+
+
+def _fits(action: str, cluster: Cluster) -> bool:
+    """Worth a try; by the time it arrives the cluster may be in another state."""
+    wanted = {"run": State.RUNNING, "resume": State.PAUSED, "pause": State.RUNNING}
+    return cluster.state == wanted.get(action, cluster.state)
+
+
+def _kind(words: str, run: str) -> str:
+    if SHIM in words:
+        return "shim of a cluster" if run.startswith("engines-") else "shim of a job"
+    for kind, pattern in PARTS.items():
+        if re.match(pattern, words):
+            return kind
+    return "other"
+
+
+def _marker(process: processes.Process, name: str) -> str:
+    for pair in processes.environment(process.pid):
+        key, _, value = pair.decode(errors="replace").partition("=")
+        if key == name:
+            return value
+    return ""
