@@ -1,0 +1,58 @@
+"""Somebody else holds SQLite's write lock: for less, and for more, than everybody waits for it."""
+
+from __future__ import annotations
+
+import http.client
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.utils import timezone
+
+from tests.faults.scene import Scene
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+
+BUSY_TIMEOUT = 20  # seconds, of the settings
+
+
+@contextmanager
+def write_lock(scene: Scene, seconds: float) -> Iterator[threading.Thread]:
+    """Held from here on for that long, by a connection of its own; the block may end before."""
+    holder = sqlite3.connect(
+        scene.stack.data_dir / "bodoweb.sqlite3",
+        timeout=30,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(seconds, holder.rollback)
+    release.start()
+    try:
+        yield release
+    finally:
+        release.join()
+        holder.close()
+
+
+@pytest.mark.parametrize("seconds", [5, BUSY_TIMEOUT + 5])
+def test_database_locked_for_seconds(scene: Scene, seconds: int) -> None:
+    """Pages are read meanwhile, a running job goes on, and what waits is done afterwards, once."""
+    cluster = scene.create_cluster(f"Locked {seconds}")
+    scene.wait_for_cluster(cluster, "RUNNING")
+    job = scene.run_job(f"Locked {seconds}", cluster)
+    scene.wait_for_job(job, "RUNNING")
+
+    with write_lock(scene, seconds) as lock:
+        page = scene.person.get_at_last(f"/w/{scene.cluster(cluster).workspace.uuid}/clusters/")
+        was_held = lock.is_alive()
+    released_at = timezone.now()
+
+    assert was_held
+    assert page.status == http.client.OK
+    scene.wait_for_job(job, "SUCCEEDED")
+    scene.note("write lock", f"{seconds} s of a run", released_at)
+    scene.remove_cluster(cluster)
+    scene.wait_for_cluster(cluster, "TERMINATED")
