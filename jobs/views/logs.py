@@ -113,10 +113,13 @@ def _read(
 
 
 def _is_following(job: Job, query: LogQuery, page: LogPage) -> bool:
-    """More may come: this attempt still runs, or has not begun. What never ran writes no log."""
+    """More may come: this attempt still runs, or has not begun. What never ran writes no log, nor
+    what was prepared when its cluster went away.
+    """
     if query.attempt < job.attempt or page.is_complete:
         return False
-    return job.is_unsettled or job.started_at is not None
+    has_run = job.started_at is not None and (page.size > 0 or job.exit_code is not None)
+    return job.is_unsettled or has_run
 
 
 def _failure(cloud: Cloud, job: Job, query: LogQuery) -> object:

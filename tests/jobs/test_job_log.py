@@ -132,6 +132,18 @@ def test_following_sees_each_line_once_over_lost_answers(
     assert "Following…" in page
 
 
+def test_job_that_lost_its_cluster_before_its_first_line_is_not_followed_for_ever(
+    submit: Callable[..., Job], logs: LocalCloud, ask: Callable[..., str]
+) -> None:
+    job = submit()
+    Job.objects.update(state="FAILED", started_at=timezone.now(), finished_at=timezone.now())
+
+    page = ask(job)
+
+    assert "End of the log" in page
+    assert "Following…" not in page
+
+
 def test_reader_far_behind_goes_on_at_the_end_and_nothing_is_out_of_reach(
     submit: Callable[..., Job], write: Callable[..., None], ask: Callable[..., str]
 ) -> None:
