@@ -22,7 +22,7 @@ from uuid import UUID
 
 import psutil
 
-from clusters.models import Cluster
+from clusters.models import Cluster, ClusterQuerySet
 from jobs.models import Job
 from tests.faults.invariants import SHIM, command_line
 from tests.faults.person import NOBODY_LISTENS, Answer, Person
@@ -106,37 +106,43 @@ class Storm:
 
     def _drawn(self, action: str, who: int) -> Callable[[], object] | None:
         """What ``who`` will do; None when there is nothing to do it to. Rows are read here."""
-        number, person = self.actions.total(), self.people[who]
+        is_new = action in {"create", "run on its own"}
         living = Cluster.objects.using(DATABASE).live().filter(removal_requested_at=None)
-        clusters = list(living.filter(is_dedicated=False).order_by("pk"))
-        if action in {"create", "run on its own"}:
-            if living.count() >= LIVING_CLUSTERS:
-                return None
-            target = None
-        elif action == "cancel":
-            jobs = list(Job.objects.using(DATABASE).unsettled().order_by("pk"))
-            target = self.scene.dice.choice(jobs).uuid if jobs else None
-        else:
-            able = [c for c in clusters if _fits(action, c)]
-            target = self.scene.dice.choice(able).uuid if able else None
-        if target is None and action not in {"create", "run on its own"}:
+        target = None if is_new else self._target(action, living)
+        if living.count() >= LIVING_CLUSTERS if is_new else target is None:
             return None
         nodes, ticks = self.scene.dice.choice((1, 2)), self.scene.dice.choice((TICKS, MANY_TICKS))
+        if isinstance(target, Cluster) and "scale" in action:
+            nodes = 3 - target.node_count
+        number, person = self.actions.total(), self.people[who]
         self.actions[action] += 1
-        self.say(f"user {who}:", action, target or "", f"nodes={nodes} ticks={ticks}")
+        self.say(f"user {who}:", action, target.uuid if target else "", f"{nodes=} {ticks=}")
         if action == "create":
             return lambda: self._create(person, f"Storm {number}", nodes)
         if action.startswith("run"):
-            pk = self.scene.cluster(target).pk if target else None
+            pk = target.pk if target else None
             return lambda: self._run(person, f"Storm {number}", pk, ticks)
         assert target is not None
+        return self._pressed(action, person, target.uuid, nodes)
+
+    def _target(self, action: str, living: ClusterQuerySet) -> Cluster | Job | None:
+        some: list[Cluster | Job] = []
         if action == "cancel":
-            return lambda: self._count(lambda: person.press("jobs", target, "cancel"))
-        if action == "scale":
-            return lambda: self._count(lambda: person.scale(target, nodes))
+            some.extend(Job.objects.using(DATABASE).unsettled().order_by("pk"))
+        else:
+            own = living.filter(is_dedicated=False).order_by("pk")
+            some.extend(cluster for cluster in own if _fits(action, cluster))
+        return self.scene.dice.choice(some) if some else None
+
+    def _pressed(
+        self, action: str, person: Person, target: UUID, nodes: int
+    ) -> Callable[[], object]:
         if action == "pause, scale, remove at once":
             return lambda: self._clash(target, nodes)
-        return lambda: self._count(lambda: person.press("clusters", target, action))
+        if action == "scale":
+            return lambda: self._count(lambda: person.scale(target, nodes))
+        noun = "jobs" if action == "cancel" else "clusters"
+        return lambda: self._count(lambda: person.press(noun, target, action))
 
     def _create(self, person: Person, name: str, nodes: int) -> None:
         form = self._insist(lambda: person.cluster_form(name, nodes))
@@ -237,8 +243,10 @@ def _is_done(future: Future[object]) -> bool:
 
 def _fits(action: str, cluster: Cluster) -> bool:
     """Worth a try; by the time it arrives the cluster may be in another state."""
-    wanted = {"run": State.RUNNING, "resume": State.PAUSED, "pause": State.RUNNING}
-    return cluster.state == wanted.get(action, cluster.state)
+    verb = "scale" if "scale" in action else action
+    if verb == "run":
+        return cluster.state == State.RUNNING
+    return verb == "remove" or verb in cluster.verbs
 
 
 def _kind(words: str, run: str) -> str:

@@ -96,6 +96,8 @@ def assert_kept(storm: Storm) -> None:
     )
     assert set(own.values_list("uuid", flat=True)) == storm.made
     assert not [status for status in storm.answers if status not in {302, 422}], storm.answers
+    operations = Operation.objects.using(DATABASE).filter(created_at__gte=storm.scene.began_at)
+    assert not list(operations.filter(events__message__startswith="The platform itself failed"))
     for job in jobs.filter(state=Job.State.SUCCEEDED):
         log = storm.scene.person.log(job.uuid)
         ticks = storm.accepted[job.uuid]
@@ -134,6 +136,10 @@ def report(storm: Storm, ends: dict[str, Counter[str]], calm: float) -> None:
     storm.say(f"{storm.actions.total()} actions:", dict(storm.actions.most_common()))
     storm.say("answers:", dict(storm.answers))
     storm.say("operations:", {" ".join(key): n for key, n in carried.most_common()})
+    failed = operations.filter(status=Operation.Status.FAILED)
+    storm.say("failures:", dict(Counter(failed.values_list("error_code", flat=True))))
     storm.say("clusters and jobs after the storm:", {k: dict(v) for k, v in ends.items()})
-    storm.say(f"longest act on a cluster: {longest[1]}, {longest[0]:.1f} s")
+    storm.say(
+        f"longest recovery, a cluster's act through the kills: {longest[1]}, {longest[0]:.1f} s"
+    )
     storm.say(f"calm {calm:.1f} s after the last kill")
