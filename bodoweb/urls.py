@@ -10,7 +10,8 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from bodoweb import mailbox, views
 from bodoweb.healthz import healthz
 
-# Sign-in to the admin goes by the same limits and lock-out as everywhere.
+# Sign-in to the admin goes by the same limits and lock-out as everywhere. Django documents the
+# assignment, and allauth's decorator is untyped: hence the two ignores.
 admin.site.login = secure_admin_login(  # type: ignore[method-assign,no-untyped-call]
     admin.site.login
 )

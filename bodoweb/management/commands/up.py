@@ -93,7 +93,8 @@ def _say(line: str) -> None:
 
 
 def _is_ready() -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.BIND, settings.BIND)  # noqa: S104
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked for, not bound to
+    host = everywhere.get(settings.BIND, settings.BIND)
     connection = http.client.HTTPConnection(host, settings.PORT, timeout=10)
     try:
         connection.request(
