@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from workspaces.clouds.local.shim.runner import Runner
 from workspaces.clouds.local.shim.state import RunState, Spec, lock_file
 
 PR_SET_CHILD_SUBREAPER = 36
+LOCK_SECONDS = 2
 
 
 def main(run_dir: Path) -> None:
@@ -24,9 +26,13 @@ def main(run_dir: Path) -> None:
     if not (run_dir / "spec.json").is_file():
         return  # removed before we came to life
     spec = Spec.read(run_dir / "spec.json")
-    with lock_file(run_dir / "lock", seconds=2) as is_ours:
-        if is_ours and not _was_started(spec):
-            Runner(run_dir, spec, secrets).run()
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not _was_started(spec) and time.monotonic() < deadline:
+        # An observer holds the lock for an instant; a shim that won writes its state soon.
+        with lock_file(run_dir / "lock", seconds=0.05) as is_ours:
+            if is_ours and not _was_started(spec):
+                Runner(run_dir, spec, secrets).run()
+                return
 
 
 def _was_started(spec: Spec) -> bool:
