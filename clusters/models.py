@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from workspaces.clouds.base import InstanceType
-from workspaces.models import Organization, Workspace
+from workspaces.models import Notebook, Organization, Workspace
 from workspaces.models.operations import latest_operation_columns
 
 
@@ -81,6 +81,11 @@ class Cluster(models.Model):
     bodo_version = models.CharField("Bodo Version", max_length=40)
     ssh_public_key = models.TextField("SSH Public Key", blank=True)
     tags = models.JSONField(default=dict, blank=True)
+    # What %ppip installed on it: put back wherever its nodes start afresh.
+    packages = models.JSONField(default=list, blank=True)
+    # The pair that notebooks reach its nodes with (F141, F145); made at the first attachment.
+    node_public_key = models.TextField(blank=True)
+    sealed_node_key = models.TextField(blank=True)
     auto_pause_minutes = models.PositiveIntegerField("Cluster auto pause", null=True, blank=True)
     auto_stop_minutes = models.PositiveIntegerField("Auto stop", null=True, blank=True)
     auto_shutdown_minutes = models.PositiveIntegerField(
@@ -153,8 +158,10 @@ class Cluster(models.Model):
         self.has_efa = kind.has_efa
 
     def holder(self, now: datetime) -> ClusterLease | None:
-        """A notebook or job that uses it now."""
-        return self.leases.held(now).first()
+        """A job that has it to itself now. Attached notebooks share it, and only their work
+        keeps it from its timers.
+        """
+        return self.leases.held(now).filter(is_exclusive=True).first()
 
 
 # From which states each verb of the life cycle leads on (G006, G007).
@@ -215,6 +222,58 @@ class ClusterLease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.holder_kind} {self.holder_uuid}"
+
+
+class NotebookAttachment(models.Model):
+    """A notebook server has kernels that work with this cluster (F120). Its lease, not exclusive,
+    keeps jobs off the cluster; the lease is renewed while such kernels live.
+    """
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="attachments")
+    notebook = models.ForeignKey(Notebook, on_delete=models.CASCADE, related_name="attachments")
+    attached_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    attached_at = models.DateTimeField()
+    last_kernel_at = models.DateTimeField()  # when a kernel of it was seen last, or was asked for
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "notebook"], name="notebook_attachment_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.notebook} on {self.cluster}"
+
+
+class ClusterEvidence(models.Model):
+    """The newest look at one sign of use: why a cluster is, or is not, going to pause.
+
+    ``source`` is the notebook's uuid for a kernel, else empty. ``is_busy`` None: the look failed,
+    which counts as busy.
+    """
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="evidence")
+    name = models.CharField(max_length=20)
+    source = models.CharField(max_length=60, blank=True)
+    is_busy = models.BooleanField(null=True)
+    detail = models.CharField(max_length=300)
+    seen_at = models.DateTimeField()
+    last_busy_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["name", "source"]
+        verbose_name_plural = "cluster evidence"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "name", "source"], name="cluster_evidence_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
 
 
 class UsageInterval(models.Model):

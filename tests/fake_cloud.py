@@ -24,10 +24,14 @@ from workspaces.clouds.base import (
     Level,
     LogChunk,
     Node,
+    NotebookPhase,
+    NotebookSpec,
+    NotebookStatus,
     Progress,
     Region,
     RemoteResource,
     ResourceLedger,
+    Signal,
     WorkspaceSpec,
 )
 from workspaces.clouds.local.files import LocalFiles
@@ -44,6 +48,13 @@ class FakeCloud:
     commands: dict[UUID, CommandSpec] = field(default_factory=dict)
     ended: dict[UUID, CommandStatus] = field(default_factory=dict)
     lost: dict[UUID, float] = field(default_factory=dict)
+    notebook_phases: list[NotebookPhase] = field(default_factory=list)
+    notebook_address: str = "http://127.0.0.1:9"
+    notebooks: set[UUID] = field(default_factory=set)
+    lost_notebooks: dict[UUID, float] = field(default_factory=dict)
+    attached: dict[tuple[UUID, UUID], str] = field(default_factory=dict)
+    signals: dict[UUID, list[Signal]] = field(default_factory=dict)
+    packages: dict[UUID, tuple[str, ...]] = field(default_factory=dict)
     error: CloudError | None = None
     capacity: int = 8
     shared_root: Path | None = None
@@ -107,6 +118,55 @@ class FakeCloud:
         error = CloudError("Engines", "An engine ended.") if phase == ClusterPhase.FAILED else None
         nodes = tuple(Node(n, f"node-{n}", f"127.1.1.{n}") for n in range(1, spec.node_count + 1))
         return ClusterStatus(phase, 50, f"Now {phase}", nodes, error)
+
+    def installed_packages(self, spec: ClusterSpec) -> tuple[str, ...]:
+        return self.packages.get(spec.uuid, ())
+
+    def observe_activity(self, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
+        return {uuid: self.signals.get(uuid, []) for uuid in uuids}
+
+    def ensure_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> NotebookStatus:
+        self._fail()
+        ledger.announce("server", str(spec.uuid), level=Level.NOTEBOOK)
+        self.notebooks.add(spec.uuid)
+        ledger.record("server", str(spec.uuid), provider_id="s")
+        phase = self.notebook_phases.pop(0) if self.notebook_phases else NotebookPhase.UP
+        error = CloudError("Lab", "The server ended.") if phase == NotebookPhase.FAILED else None
+        address = self.notebook_address if phase == NotebookPhase.UP else ""
+        return NotebookStatus(phase, 50, f"Now {phase}", address, error)
+
+    def observe_notebooks(self, uuids: Sequence[UUID]) -> dict[UUID, NotebookStatus]:
+        up = NotebookStatus(NotebookPhase.UP, address=self.notebook_address)
+        seen = {uuid: up for uuid in uuids if uuid in self.notebooks}
+        for uuid in self.lost_notebooks.keys() & set(uuids):
+            seen[uuid] = NotebookStatus(
+                NotebookPhase.FAILED,
+                message="The server ended.",
+                last_seen_at=self.lost_notebooks[uuid],
+            )
+        return seen
+
+    def stop_notebook(self, spec: NotebookSpec) -> Progress:
+        self._fail()
+        self.notebooks.discard(spec.uuid)
+        self.lost_notebooks.pop(spec.uuid, None)
+        return Progress(True, 100, "Stopped the server")
+
+    def remove_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> Progress:
+        self.notebooks.discard(spec.uuid)
+        self.attached = {pair: key for pair, key in self.attached.items() if pair[0] != spec.uuid}
+        ledger.confirm_gone("server", str(spec.uuid))
+        return Progress(True, 100, "Nothing is left")
+
+    def attach_notebook(
+        self, spec: NotebookSpec, cluster: ClusterSpec, *, name: str, private_key: str
+    ) -> str:
+        self._fail()
+        self.attached[spec.uuid, cluster.uuid] = private_key
+        return f"bodo-{cluster.uuid}"
+
+    def detach_notebook(self, spec: NotebookSpec, cluster: UUID) -> None:
+        self.attached.pop((spec.uuid, cluster), None)
 
     def observe_clusters(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
         seen = {}

@@ -62,6 +62,12 @@ WORKSPACE_ACTIONS: dict[str, frozenset[str]] = {
     "timeline.view": _ALL_ROLES,
     "file.view": _ALL_ROLES,
     "file.write": _WORKERS,
+    # One's own; what is somebody else's needs notebook.manage, and nobody opens it.
+    "notebook.view": _ALL_ROLES,
+    "notebook.create": _WORKERS,
+    "notebook.change": _WORKERS,
+    "notebook.open": _WORKERS,
+    "notebook.manage": _ADMINS,
     "cluster.view": _ALL_ROLES,
     "cluster.create": _WORKERS,
     "cluster.remove": _WORKERS,

@@ -35,6 +35,11 @@ _ACTION_WORDS = {
     "member.change": "Change roles",
     "member.remove": "Remove users",
     "timeline.view": "See the timeline",
+    "notebook.view": "See all notebook servers",
+    "notebook.create": "Create notebooks of one's own",
+    "notebook.change": "Start, pause and remove one's own notebooks",
+    "notebook.open": "Open one's own notebooks",
+    "notebook.manage": "Pause, restart and remove everybody's notebooks",
     "file.view": "See and download shared files",
     "file.write": "Upload, rename and delete shared files",
 }

@@ -30,6 +30,8 @@ def cluster_spec(cluster: Cluster) -> ClusterSpec:
         ),
         node_count=cluster.node_count,
         bodo_version=cluster.bodo_version,
+        packages=tuple(cluster.packages),
+        public_key=cluster.node_public_key,
     )
 
 

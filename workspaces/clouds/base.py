@@ -39,6 +39,7 @@ class Level(StrEnum):
 
     WORKSPACE = "workspace"
     CLUSTER = "cluster"
+    NOTEBOOK = "notebook"
 
 
 class ResourceLedger(Protocol):
@@ -110,11 +111,17 @@ class WorkspaceSpec:
 
 @dataclass(frozen=True)
 class ClusterSpec:
+    """``packages``: what ``%ppip install`` was given on it, put back whenever nodes start afresh.
+    ``public_key``: OpenSSH, may enter its nodes.
+    """
+
     uuid: UUID
     workspace: WorkspaceSpec
     instance_type: InstanceType
     node_count: int
     bodo_version: str
+    packages: tuple[str, ...] = ()
+    public_key: str = ""
 
     @property
     def core_count(self) -> int:
@@ -208,6 +215,57 @@ class CommandSpec:
     secret_values: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True)
+class NotebookSpec:
+    """One JupyterLab server, on a node of its own that is never in a hostfile (F035).
+
+    ``token`` is what the proxy shows to it; it reaches no argv, log or page.
+    """
+
+    uuid: UUID
+    workspace: WorkspaceSpec
+    instance_type: InstanceType
+    token: str = field(repr=False)
+
+
+class NotebookPhase(StrEnum):
+    ABSENT = "absent"
+    RUNTIME = "runtime"  # JupyterLab is being installed
+    NODE = "node"  # the machine and the server are being started
+    UP = "up"  # the server runs; whether it answers is for the platform to probe (F038)
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class NotebookStatus:
+    """What a look at the server shows now.
+
+    ``address`` of one that is UP: "unix:/path/of/socket" or "http://host:port".
+    ``last_seen_at``: epoch seconds of the last sign of life of one found FAILED.
+    """
+
+    phase: NotebookPhase
+    percent: int = 0
+    message: str = ""
+    address: str = ""
+    error: CloudError | None = None
+    last_seen_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One sign that a cluster is used, or that it is not.
+
+    ``name``: "engines" (their queues), "mpiexec", "terminal" (a shell or ssh session of it),
+    "processor" (users' processes compute). ``is_busy`` is None where the look failed: that
+    counts as busy and is told. ``detail`` is a sentence for the cluster's page.
+    """
+
+    name: str
+    is_busy: bool | None
+    detail: str
+
+
 class CommandState(StrEnum):
     ABSENT = "absent"
     STARTING = "starting"  # accepted; the source is being fetched
@@ -268,6 +326,7 @@ class RemoteResource:
     provider_id: str
     workspace: UUID | None
     cluster: UUID | None
+    notebook: UUID | None = None
 
 
 class Cloud(Protocol):
@@ -309,6 +368,9 @@ class Cloud(Protocol):
     def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
         """Done only when a fresh listing shows no process and no folder of it (F088)."""
 
+    def installed_packages(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """What ``%ppip`` and ``%pconda`` were told to install there until now, oldest first."""
+
     def hostfile_path(self, spec: ClusterSpec) -> str:
         """What the user types after ``mpiexec -f`` on this provider (F148, K19)."""
 
@@ -321,6 +383,33 @@ class Cloud(Protocol):
         ``name`` is the line as the user would type it, ``detail`` what it printed; None when
         there is no check of that number. May take seconds: workers only.
         """
+
+    def observe_activity(self, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
+        """What these READY clusters do now; reads only, and is itself no activity."""
+
+    def ensure_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> NotebookStatus:
+        """One that FAILED stays so until it was stopped; then this starts it afresh."""
+
+    def observe_notebooks(self, uuids: Sequence[UUID]) -> dict[UUID, NotebookStatus]:
+        """One look at many servers; reads only."""
+
+    def stop_notebook(self, spec: NotebookSpec) -> Progress:
+        """End the server and its kernels; its files stay."""
+
+    def remove_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> Progress:
+        """The server's own folder (settings, history, keys) goes; the shared tree stays."""
+
+    def attach_notebook(
+        self, spec: NotebookSpec, cluster: ClusterSpec, *, name: str, private_key: str
+    ) -> str:
+        """Let kernels of this server work with that READY cluster; answers the kernel's name.
+
+        ``name`` is how the cluster is shown. ``private_key`` (OpenSSH; "" is none) is put at
+        ``~/cluster_ssh_keys/id_rsa-<CLUSTER-UUID>`` with mode 600 (F141). Idempotent and quick.
+        """
+
+    def detach_notebook(self, spec: NotebookSpec, cluster: UUID) -> None:
+        """Undo that: no new kernel of the cluster, no key. Running kernels are not ended."""
 
     def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
         """Start it unless it was ever started; say where it stands."""

@@ -3,6 +3,7 @@
 from workspaces.models.clouds import CloudConfiguration, CloudResource
 from workspaces.models.heartbeats import Heartbeat
 from workspaces.models.invitations import Invitation
+from workspaces.models.notebooks import Notebook, NotebookAccess
 from workspaces.models.operations import (
     ControllerLease,
     Operation,
@@ -19,6 +20,8 @@ __all__ = [
     "ControllerLease",
     "Heartbeat",
     "Invitation",
+    "Notebook",
+    "NotebookAccess",
     "Operation",
     "OperationEvent",
     "Organization",

@@ -54,11 +54,12 @@ class CloudResource(models.Model):
     class Level(models.TextChoices):
         WORKSPACE = "workspace", "Workspace"
         CLUSTER = "cluster", "Cluster"
+        NOTEBOOK = "notebook", "Notebook"
 
     workspace = models.ForeignKey(
         "workspaces.Workspace", on_delete=models.PROTECT, related_name="cloud_resources"
     )
-    owner_uuid = models.UUIDField(db_index=True)  # the workspace, cluster or job it serves
+    owner_uuid = models.UUIDField(db_index=True)  # the workspace, cluster, … it serves
     level = models.CharField(max_length=10, choices=Level.choices)
     kind = models.CharField(max_length=40)
     name = models.CharField(max_length=200)
