@@ -241,6 +241,7 @@ HAS_MAILBOX = IS_DEVELOPMENT and not _email_url
 # Clouds -----------------------------------------------------------------------------------------
 
 UPLOAD_MIB = env.integer("BODO_UPLOAD_MIB", 16, minimum=1)
+ARCHIVE_MIB = env.integer("BODO_ARCHIVE_MIB", 1024, minimum=1)
 BODO_VERSION_COUNT = env.integer("BODO_VERSION_COUNT", 3, minimum=1)
 LOCAL_CLOUD = env.flag("BODO_LOCAL_CLOUD", default=IS_DEVELOPMENT)
 CLOUD_SETTINGS = {

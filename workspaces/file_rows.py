@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from workspaces.clouds.shared_files import FileKind, SharedFile, Usage, visible
+from workspaces.clouds.shared_files import FileKind, SharedFile, SharedFiles, Usage, visible
+from workspaces.file_forms import ROOT
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_NEAR_COUNT = 100
 _ICONS = {
     FileKind.FILE: "file",
     FileKind.FOLDER: "folder",
@@ -73,6 +75,17 @@ def crumbs_of(path: str) -> list[Crumb]:
         Crumb(visible(name), key_of("/".join(names[: depth + 1])))
         for depth, name in enumerate(names)
     ]
+
+
+def folders_near(files: SharedFiles, path: str) -> list[str]:
+    """Where ``path`` may go at a click: those above it and beside it, as people type them. Raises
+    CloudError."""
+    above = path.rpartition("/")[0]
+    beside = files.list(above, hidden=False, start=0, count=_NEAR_COUNT).files
+    found = ["/".join(above.split("/")[:depth]) for depth in range(above.count("/") + 2)]
+    found += [file.path for file in beside if file.kind == FileKind.FOLDER and file.path != path]
+    typed = {f"{ROOT}/{folder}".rstrip("/"): None for folder in found}
+    return [folder for folder in typed if folder == visible(folder)]
 
 
 def size_text(count: int) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from workspaces.views import files
+from workspaces.views import file_transfers, files
 
 app_name = "files"
 urlpatterns = [
     path("", files.file_list, name="list"),
-    path("upload/", files.file_upload_action, name="upload"),
+    path("upload/", file_transfers.file_upload_action, name="upload"),
     path("new-folder/", files.folder_create_page, name="create_folder"),
-    path("rename/", files.file_rename_page, name="rename"),
+    path("move/", files.file_move_page, name="move"),
     path("delete/", files.file_delete_action, name="delete"),
-    path("download/", files.file_download, name="download"),
+    path("download/", file_transfers.file_download, name="download"),
+    path("archive/", file_transfers.folder_download, name="archive"),
 ]

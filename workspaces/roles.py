@@ -41,7 +41,7 @@ _ACTION_WORDS = {
     "notebook.open": "Open one's own notebooks",
     "notebook.manage": "Pause, restart and remove everybody's notebooks",
     "file.view": "See and download shared files",
-    "file.write": "Upload, rename and delete shared files",
+    "file.write": "Upload, rename, move and delete shared files",
 }
 _VERBS = {"view": "See"}
 

@@ -125,7 +125,7 @@ def test_a_file_of_any_name_can_be_managed_on_the_page(
 
     page = told(browser, f"{address}?path=in&hidden=1")
     download = browser.get(f"{address}download/?path={key}")
-    renamed = browser.post(f"{address}rename/?path={key}", {"name": "new"})
+    renamed = browser.post(f"{address}move/?path={key}", {"name": "new", "folder": "/shared/in"})
 
     assert f"?path={key}" in page
     assert b"".join(download.streaming_content) == b"content"  # type: ignore[attr-defined]
@@ -170,7 +170,9 @@ def test_odd_names_are_shown_visibly_and_escaped(
         "way",
     ],
 )
-@pytest.mark.parametrize("verb", ["", "download/", "rename/", "new-folder/", "delete/", "upload/"])
+@pytest.mark.parametrize(
+    "verb", ["", "download/", "archive/", "move/", "new-folder/", "delete/", "upload/"]
+)
 def test_no_address_leaves_the_tree(
     browser: Client, address: str, shared: Path, verb: str, path: str
 ) -> None:
@@ -182,7 +184,7 @@ def test_no_address_leaves_the_tree(
 
     answers = [
         browser.get(url),
-        browser.post(url, {"name": "new"}),
+        browser.post(url, {"name": "new", "folder": "/shared"}),
         upload(browser, url, ("n", b"")),
     ]
 
@@ -423,23 +425,70 @@ def test_a_folder_is_made_where_one_looks(browser: Client, address: str, shared:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0", "a\nb", "é" * 128, "taken"])
-@pytest.mark.parametrize("verb", ["new-folder/", "rename/?path=a"])
+@pytest.mark.parametrize("verb", ["new-folder/", "move/?path=a"])
 def test_a_bad_name_is_told_beside_the_field(
     browser: Client, address: str, shared: Path, verb: str, name: str
 ) -> None:
     (shared / "a").touch()
     (shared / "taken").touch()
 
-    response = browser.post(f"{address}{verb}", {"name": name})
+    response = browser.post(f"{address}{verb}", {"name": name, "folder": "/shared"})
 
     assert response.status_code == 422
     assert 'id="id_name_error"' in response.content.decode()
     assert sorted(path.name for path in shared.iterdir()) == ["a", "taken"]
 
 
+@pytest.mark.parametrize("folder", ["/shared/data/old", "data/old", "/shared/data/old/"])
+def test_a_file_moves_to_the_folder_that_was_typed(
+    browser: Client, address: str, shared: Path, folder: str
+) -> None:
+    (shared / "a").write_text("1")
+    (shared / "data" / "old").mkdir(parents=True)
+
+    form = browser.get(f"{address}move/?path=a").content.decode()
+    response = browser.post(f"{address}move/?path=a", {"name": "b", "folder": folder})
+
+    assert '<option value="/shared/data">' in form
+    assert response["Location"] == f"{address}?path=data/old"
+    assert (shared / "data" / "old" / "b").read_text() == "1"
+    assert "Moved a to /shared/data/old/b" in told(browser, address)
+    entry = TimelineEntry.objects.get()
+    assert (entry.action, entry.after) == ("file.move", {"path": "data/old/b"})
+
+
+@pytest.mark.parametrize("folder", ["", "gone", "..", "/etc", "way", "a", "/shared/d/in", "\0"])
+def test_a_folder_that_can_not_be_moved_to_is_told_beside_the_field(
+    browser: Client, address: str, shared: Path, tmp_path: Path, folder: str
+) -> None:
+    (shared / "a").touch()
+    (shared / "d" / "in").mkdir(parents=True)
+    (shared / "way").symlink_to(tmp_path)
+
+    response = browser.post(f"{address}move/?path=d", {"name": "d", "folder": folder})
+
+    assert response.status_code == 422
+    assert 'id="id_folder_error"' in response.content.decode()
+    assert (shared / "d" / "in").is_dir()
+
+
+def test_a_name_that_no_form_can_hold_survives_a_move(
+    browser: Client, address: str, shared: Path
+) -> None:
+    name = b"\xff\n"
+    (shared / os.fsdecode(name)).touch()
+    (shared / "d").mkdir()
+    url = f"{address}move/?path={quote(name)}"
+
+    shown = browser.get(url).context["form"]["name"].value()
+    browser.post(url, {"name": shown, "folder": "/shared/d"})
+
+    assert [os.fsencode(path.name) for path in (shared / "d").iterdir()] == [name]
+
+
 def test_what_vanished_meanwhile_is_told(browser: Client, address: str) -> None:
     deleted = browser.post(f"{address}delete/?path=gone", follow=True)
-    renamed = browser.post(f"{address}rename/?path=gone", {"name": "b"})
+    renamed = browser.post(f"{address}move/?path=gone", {"name": "b", "folder": "/shared"})
     fetched = browser.get(f"{address}download/?path=gone")
 
     assert "gone is not there any more." in deleted.content.decode()
@@ -468,7 +517,7 @@ def test_the_platform_s_files_are_hidden_and_stay(
 
     page, full = told(browser, address), told(browser, f"{address}?hidden=1")
     browser.post(f"{address}delete/?path={name}")
-    browser.post(f"{address}rename/?path={name}", {"name": "a"})
+    browser.post(f"{address}move/?path={name}", {"name": "a", "folder": "/shared"})
     upload(browser, f"{address}upload/", (name, b"x"), replace="1")
 
     assert name not in page
@@ -490,7 +539,7 @@ def test_a_viewer_looks_and_downloads_only(
     page = told(signed_in(member("VIEWER", workspace)), address)
 
     assert "download/?path=a" in page
-    for action in ("upload/", "rename/", "delete/", "new-folder/"):
+    for action in ("upload/", "move/", "delete/", "new-folder/"):
         assert f"{address}{action}" not in page
 
 
@@ -514,7 +563,7 @@ def test_changes_are_in_the_timeline_by_name(
     browser: Client, address: str, workspace: Workspace
 ) -> None:
     upload(browser, f"{address}upload/", ("a", b"secret"))
-    browser.post(f"{address}rename/?path=a", {"name": "b"})
+    browser.post(f"{address}move/?path=a", {"name": "b", "folder": "/shared"})
     browser.post(f"{address}delete/?path=b")
     browser.post(f"{address}new-folder/", {"name": "\u202e" * 80})
 

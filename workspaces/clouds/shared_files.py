@@ -26,6 +26,8 @@ class SharedFile:
     """``modified_at`` is in epoch seconds; ``target`` is what a link says, wherever it leads.
 
     ``is_protected``: the platform's own, which nobody writes, renames or deletes here.
+    ``version`` of a file is another after each change of it, so two parts of one version fit
+    together. It is empty where that can not be known, as just after a write.
     """
 
     path: str
@@ -34,6 +36,7 @@ class SharedFile:
     modified_at: float
     is_protected: bool = False
     target: str = ""
+    version: str = ""
 
     @property
     def name(self) -> str:
@@ -73,6 +76,9 @@ class FileReader(Protocol):
 
     file: SharedFile
 
+    def only(self, start: int, stop: int) -> None:
+        """Of the file, the bytes ``start:stop`` alone; call it before the first chunk."""
+
     def __iter__(self) -> Iterator[bytes]: ...
 
     def close(self) -> None: ...
@@ -108,15 +114,16 @@ class SharedFiles(Protocol):
 
     def stat(self, path: str) -> SharedFile: ...
 
-    def open(self, path: str, *, offset: int = 0) -> FileReader: ...
+    def open(self, path: str) -> FileReader: ...
 
     def draft(self, folder: str, name: str, *, max_bytes: int) -> FileDraft: ...
 
     def make_folder(self, folder: str, name: str) -> str:
         """Answers its path."""
 
-    def rename(self, path: str, name: str) -> str:
-        """Within its folder, never over something else; answers the new path."""
+    def move(self, path: str, folder: str, name: str) -> str:
+        """Into ``folder`` as ``name``, never over something else; answers the new path. Raises
+        CloudError "BadFolder" too, where ``folder`` is none or lies in what is moved."""
 
     def remove(self, path: str) -> None:
         """A folder with all that is in it; a link alone, never what it leads to."""

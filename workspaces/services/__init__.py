@@ -8,7 +8,7 @@ from workspaces.services.clouds import (
 )
 from workspaces.services.files import (
     file_delete,
-    file_rename,
+    file_move,
     file_upload,
     folder_create,
     workspace_files,
@@ -52,7 +52,7 @@ __all__ = [
     "cloud_configuration_remove",
     "cloud_of",
     "file_delete",
-    "file_rename",
+    "file_move",
     "file_upload",
     "folder_create",
     "invitation_accept",

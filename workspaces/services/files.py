@@ -33,10 +33,12 @@ def folder_create(*, workspace: Workspace, folder: str, name: str, actor: Actor)
     return path
 
 
-def file_rename(*, workspace: Workspace, path: str, name: str, actor: Actor) -> str:
-    new = workspace_files(workspace).rename(path, name)
+def file_move(*, workspace: Workspace, path: str, folder: str, name: str, actor: Actor) -> str:
+    """Also a mere change of name, which is a move within its folder."""
+    new = workspace_files(workspace).move(path, folder, name)
+    action = "file.rename" if new.rpartition("/")[0] == path.rpartition("/")[0] else "file.move"
     names = {"before": {"path": visible(path)}, "after": {"path": visible(new)}}
-    _note(workspace, actor, "file.rename", path, **names)
+    _note(workspace, actor, action, path, **names)
     return new
 
 

@@ -23,10 +23,11 @@ from workspaces.clouds.local.tree import (
     shown,
     told,
 )
-from workspaces.clouds.shared_files import FileKind, FolderPage, SharedFile, Usage
+from workspaces.clouds.shared_files import FileKind, FolderPage, SharedFile, Usage, visible
 
 CHUNK_BYTES = 64 * 1024
 HOSTFILE = ".hostfile-"
+SETTLED_SECONDS = 2
 
 
 class LocalFiles:
@@ -59,7 +60,7 @@ class LocalFiles:
         with self._parent(path) as (folder, _):
             return _shared_file(path, folder)
 
-    def open(self, path: str, *, offset: int = 0) -> LocalReader:
+    def open(self, path: str) -> LocalReader:
         """What is no plain file is never opened: reading a device or a fifo may hang."""
         if not path:
             raise CloudError("NotAFile", "A folder can not be downloaded.")
@@ -69,26 +70,34 @@ class LocalFiles:
                     "NotAFile", f"{shown(path)} is a {_WORDS[kind]} and can not be downloaded."
                 )
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            return LocalReader(path, os.open(name, flags, dir_fd=folder), offset)
+            return LocalReader(path, os.open(name, flags, dir_fd=folder))
 
     def draft(self, folder: str, name: str, *, max_bytes: int) -> LocalDraft:
+        check_new_name(name)
         with self._new(folder, name) as (path, parent):
             usage = self.usage if self._quota_bytes else None
             lock = self._base / self._tree[0] / "files.lock"
             return LocalDraft(path, parent, max_bytes=max_bytes, usage=usage, lock=lock)
 
     def make_folder(self, folder: str, name: str) -> str:
+        check_new_name(name)
         with self._new(folder, name) as (path, parent):
             os.mkdir(name, 0o755, dir_fd=parent)
         return path
 
-    def rename(self, path: str, name: str) -> str:
-        above = path.rpartition("/")[0]
-        with self._new(above, name) as (new, _), self._changeable(path) as (folder, old):
-            if name == old:
+    def move(self, path: str, folder: str, name: str) -> str:
+        if folder == path or folder.startswith(f"{path}/"):
+            raise CloudError("BadFolder", f"{shown(path)} can not be moved into itself.")
+        above, _, old_name = path.rpartition("/")
+        if name != old_name:
+            check_new_name(name)
+        if folder != above:
+            self._check_folder(folder)
+        with self._new(folder, name) as (new, target), self._changeable(path) as (source, old):
+            if new == path:
                 return path
             try:
-                rename_at_once(old, name, folder)
+                rename_at_once(old, source, name, target)
             except FileExistsError:
                 raise CloudError("Exists", f"{shown(new)} exists already.") from None
         return new
@@ -107,6 +116,14 @@ class LocalFiles:
     def _folder(self, path: str) -> contextlib.AbstractContextManager[int]:
         return opened(self._base, [*self._tree, *names_of(path)])
 
+    def _check_folder(self, path: str) -> None:
+        """For a folder that somebody typed."""
+        try:
+            with self._folder(path):
+                return
+        except (OSError, CloudError) as error:
+            raise CloudError("BadFolder", f"There is no folder {visible(path)[:200]}.") from error
+
     @contextlib.contextmanager
     def _parent(self, path: str) -> Iterator[tuple[int, str]]:
         """(folder that holds ``path``, its name there); errors are told about ``path``."""
@@ -117,7 +134,6 @@ class LocalFiles:
     @contextlib.contextmanager
     def _new(self, above: str, name: str) -> Iterator[tuple[str, int]]:
         """(path, folder) of something that shall be called ``name``."""
-        check_new_name(name)
         path = _join(above, name)
         _check_free(path)
         if len(names_of(above)) >= DEPTH:
@@ -138,18 +154,23 @@ class LocalFiles:
 class LocalReader:
     """Give it an open file; it owns it, also when it raises."""
 
-    def __init__(self, path: str, file: int, offset: int) -> None:
+    def __init__(self, path: str, file: int) -> None:
         self._descriptor = file
         now = os.fstat(file)
         if not stat.S_ISREG(now.st_mode):
             self.close()
             raise CloudError("NotAFile", f"{shown(path)} is not a file any more.")
-        self.file = SharedFile(path, FileKind.FILE, now.st_size, now.st_mtime)
-        self._at = offset
+        self.file = SharedFile(
+            path, FileKind.FILE, now.st_size, now.st_mtime, version=_version(now)
+        )
+        self._at, self._stop = 0, now.st_size
+
+    def only(self, start: int, stop: int) -> None:
+        self._at, self._stop = start, min(stop, self.file.size)
 
     def __iter__(self) -> Iterator[bytes]:
-        while self._at < self.file.size:
-            data = os.pread(self._descriptor, min(CHUNK_BYTES, self.file.size - self._at), self._at)
+        while self._at < self._stop:
+            data = os.pread(self._descriptor, min(CHUNK_BYTES, self._stop - self._at), self._at)
             if not data:
                 return  # it became shorter
             self._at += len(data)
@@ -159,6 +180,14 @@ class LocalReader:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+
+
+def _version(now: os.stat_result) -> str:
+    """By the time of its inode's last change, which users' code can not set back as it can the
+    file's own. Clocks of file systems have steps, so a second write may bear the first one's."""
+    if time.time() - now.st_ctime < SETTLED_SECONDS:
+        return ""
+    return f"{now.st_ino:x}-{now.st_size:x}-{now.st_ctime_ns:x}"
 
 
 _WORDS = {

@@ -109,18 +109,19 @@ def look(name: str, folder: int) -> os.stat_result:
     return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
 
-def rename_at_once(old: str, new: str, folder: int) -> None:
-    """Rename within ``folder``, and raise FileExistsError instead of replacing anything."""
-    arguments = (folder, os.fsencode(old), folder, os.fsencode(new), _AT_ONCE)
+def rename_at_once(old: str, source: int, new: str, target: int) -> None:
+    """Move from folder ``source`` to ``target``, and raise FileExistsError instead of replacing
+    anything."""
+    arguments = (source, os.fsencode(old), target, os.fsencode(new), _AT_ONCE)
     if _LIBC.renameat2(*arguments) == 0:
         return
     number = ctypes.get_errno()
     if number not in {errno.ENOSYS, errno.EINVAL}:
         raise OSError(number, os.strerror(number), old)
     with contextlib.suppress(FileNotFoundError):  # a file system that can not do both at once
-        look(new, folder)
+        look(new, target)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
-    os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)
+    os.rename(old, new, src_dir_fd=source, dst_dir_fd=target)
 
 
 def delete(name: str, folder: int) -> None:
