@@ -21,6 +21,8 @@ _NEXT_STEPS = {
     "Cancelled": "Run the job again when you want its result.",
     "OutOfMemory": "Run the job again on a cluster with more memory, or on more nodes, so that "
     "each rank holds less.",
+    "NoSpace": "Delete files that nobody needs, or ask your operator to make room. Then run the "
+    "job again.",
     "NodeLost": "Run the job again on another cluster. With retries, write results so that a "
     "second attempt may repeat the first one's work.",
     "WorkerLost": "Run the job again. If it happens again, ask your operator: the cause is in the "

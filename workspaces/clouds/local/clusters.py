@@ -23,6 +23,7 @@ from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.machine import Machine
 from workspaces.clouds.local.reservations import Reservation, Reservations, require
 from workspaces.clouds.local.runtimes import Runtimes
+from workspaces.clouds.local.shim.space import unless_full
 from workspaces.clouds.local.shim.state import lock_file
 
 END_SECONDS = 3.5
@@ -120,14 +121,16 @@ class Clusters:
 
     def remove(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
         """Works from whatever is there: reservation, folder, hostfile, runs or bare processes."""
-        self.reservations.change(spec.uuid, is_removing=True)
+        with unless_full():  # removing is what makes room
+            self.reservations.change(spec.uuid, is_removing=True)
         for kind, name in self._open(spec.uuid, ledger):
             ledger.removed(kind, name)
         ended, left = self._end_processes(spec.uuid)
         found = self.reservations.find(spec.uuid)
         before = found.ended_processes if found else 0
         if left:
-            self.reservations.change(spec.uuid, ended_processes=before + ended - left)
+            with unless_full():
+                self.reservations.change(spec.uuid, ended_processes=before + ended - left)
             return Progress(
                 False, 50, f"Ended {ended - left} of {plural(ended, 'process', 'processes')}"
             )

@@ -85,7 +85,7 @@ class Commands:
         runs.tell_to_end(folder, state_path, reason=reason)
         if look.state is None and not look.is_alive:
             runs.start(folder, {})  # it was never started; this writes down its end
-        elif time.time() - (folder / "stop").stat().st_mtime > KILL_AFTER_SECONDS:
+        elif _was_told_long_ago(folder / "stop"):
             processes.sweep("BODO_RUN", str(spec.uuid), seconds=1)
         deadline = time.monotonic() + CANCEL_SECONDS
         while not self._is_over(spec.uuid) and time.monotonic() < deadline:
@@ -180,6 +180,15 @@ class Commands:
             begin=(note if refused else "") + begin,
             is_main=True,
         )
+
+
+def _was_told_long_ago(stop: Path) -> bool:
+    """Or the clock was set back since; where the disk is full the file is missing."""
+    try:
+        seconds = time.time() - stop.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return not 0 <= seconds <= KILL_AFTER_SECONDS
 
 
 def _chunk(data: bytes, offset: int, size: int, *, is_over: bool) -> LogChunk:

@@ -45,6 +45,7 @@ from workspaces.clouds.local.machine import (
     counted,
     has_own_host_names,
 )
+from workspaces.clouds.local.runs import told_of_full_disk
 from workspaces.clouds.local.runtimes import Runtimes
 
 REGION = Region("local", "This machine")
@@ -97,6 +98,7 @@ class LocalCloud:
         wanted = instance_type.cores * node_count
         self._clusters.reservations.check(wanted, node_count)
 
+    @told_of_full_disk()
     def ensure_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress:
         name, path = workspace_name(spec.uuid), self._layout.shared(spec.uuid)
         if not path.is_dir():
@@ -105,6 +107,7 @@ class LocalCloud:
             ledger.record("folder", name, provider_id=str(path.parent))
         return Progress(True, 100, "Created 1 shared folder")
 
+    @told_of_full_disk()
     def remove_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress:
         name, path = workspace_name(spec.uuid), self._layout.workspace(spec.uuid)
         left = [r for r in self._clusters.reservations.every() if r.workspace == str(spec.uuid)]
@@ -131,15 +134,18 @@ class LocalCloud:
         workspaces, quota = self._layout.workspaces, self._quota_bytes
         return LocalFiles(workspaces, str(spec.uuid), quota_bytes=quota)
 
+    @told_of_full_disk()
     def ensure_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> ClusterStatus:
         return self._clusters.ensure(spec, ledger)
 
     def observe_clusters(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
         return self._clusters.observe(uuids)
 
+    @told_of_full_disk()
     def stop_cluster(self, spec: ClusterSpec) -> Progress:
         return self._clusters.stop(spec)
 
+    @told_of_full_disk()
     def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
         return self._clusters.remove(spec, ledger)
 
@@ -152,12 +158,14 @@ class LocalCloud:
     def check_connection(self, spec: ClusterSpec, number: int) -> Check | None:
         return connection.check(self._layout, spec, self.hostfile_path(spec), number)
 
+    @told_of_full_disk()
     def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
         return self._commands.ensure(spec, ledger)
 
     def observe_command(self, spec: CommandSpec) -> CommandStatus:
         return self._commands.observe(spec)
 
+    @told_of_full_disk()
     def cancel_command(self, spec: CommandSpec, *, reason: str) -> CommandStatus:
         return self._commands.cancel(spec, reason=reason)
 

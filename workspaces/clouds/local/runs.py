@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from workspaces.clouds.base import CloudError
 from workspaces.clouds.local import processes
 from workspaces.clouds.local.layout import delete_tree
 from workspaces.clouds.local.shim.logfile import LogWriter
+from workspaces.clouds.local.shim.space import SENTENCE, is_full, unless_full
 from workspaces.clouds.local.shim.state import RunState, Spec, lock_file, write_json
 
 SHIM = Path(__file__).parent / "shim" / "__main__.py"
 START_SECONDS = 10
 SWEEP_SECONDS = 3.0
+# A run that can not even write down that it began is not started.
+ROOM_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,30 @@ def look(run_dir: Path, state_path: Path) -> Look:
 
 
 def prepare(run_dir: Path, spec: Spec) -> None:
-    """Write down what is to run. The caller has made sure that nobody removes it meanwhile."""
+    """Write down what is to run. The caller has made sure that nobody removes it meanwhile.
+
+    Raises CloudError("NoSpace") while there is no room for a run's files.
+    """
+    if shutil.disk_usage(run_dir.parent).free < ROOM_BYTES:
+        raise no_space()
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (run_dir / "spec.json").exists():
         write_json(run_dir / "spec.json", asdict(spec))
+
+
+def no_space() -> CloudError:
+    return CloudError("NoSpace", f"{SENTENCE} Delete files there, then try again.", retryable=True)
+
+
+@contextlib.contextmanager
+def told_of_full_disk() -> Iterator[None]:
+    """For whatever writes: a full disk as CloudError("NoSpace")."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise no_space() from error
 
 
 def start(run_dir: Path, secrets: Mapping[str, Mapping[str, str]]) -> None:
@@ -92,11 +116,14 @@ def start(run_dir: Path, secrets: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def tell_to_end(run_dir: Path, state_path: Path, *, reason: str) -> None:
-    """The file comes first: a shim that has not started its next stage yet sees it too."""
+    """The file comes first: a shim that has not started its next stage yet sees it too. On a full
+    disk the signal must do.
+    """
     if not run_dir.is_dir():
         return
     if not (run_dir / "stop").exists():
-        write_json(run_dir / "stop", {"reason": reason})
+        with unless_full():
+            write_json(run_dir / "stop", {"reason": reason})
     state = RunState.read(state_path)
     if state is None or state.is_exited or state.boot_id != processes.boot_id():
         return
@@ -106,15 +133,24 @@ def tell_to_end(run_dir: Path, state_path: Path, *, reason: str) -> None:
 
 
 def bury(run_dir: Path, state_path: Path) -> Look:
-    """Of a lost run: end its stragglers and write down how it ended; others stay untouched."""
+    """Of a lost run: end its stragglers and write down how it ended; others stay untouched. It
+    stays lost while the disk is full.
+    """
     if not look(run_dir, state_path).is_lost:
         return look(run_dir, state_path)
-    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_file(run_dir / "lock", seconds=0) as is_ours:
+    with unless_full(), _locked(run_dir) as is_ours:
         state = RunState.read(state_path)
         if is_ours and state is not None and not state.is_exited:
             _write_end(run_dir, state_path, state)
     return look(run_dir, state_path)
+
+
+@contextlib.contextmanager
+def _locked(run_dir: Path) -> Iterator[bool]:
+    """The folder may have been deleted by hand."""
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_file(run_dir / "lock", seconds=0) as is_ours:
+        yield is_ours
 
 
 def _write_end(run_dir: Path, state_path: Path, state: RunState) -> None:

@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-NOT_FOUND, AUTH, BAD_REFERENCE, NO_SCRIPT = 20, 21, 22, 23
+NOT_FOUND, AUTH, BAD_REFERENCE, NO_SCRIPT, NO_SPACE = 20, 21, 22, 23, 24
 REASONS = {
     str(NOT_FOUND): "SourceNotFound",
     str(AUTH): "SourceAuth",
     str(BAD_REFERENCE): "BadReference",
     str(NO_SCRIPT): "NoSuchScript",
+    str(NO_SPACE): "NoSpace",
 }
 _SECONDS = 600
 _REFERENCE = re.compile(r"^[A-Za-z0-9_./][^\s~^:?*\[\\\x00-\x1f]*$")
 _AUTH_SIGNS = ("authentication failed", "could not read username", "error: 401", "error: 403")
+_SPACE_SIGNS = ("no space left on device", "disk quota exceeded")
 _REFERENCE_SIGNS = ("couldn't find remote ref", "not our ref", "unadvertised object")
 _PASSED_ON = re.compile(r"^(PATH|SSL_CERT_\w+|GIT_SSL_CAINFO|\w+_proxy)$", re.IGNORECASE)
 _REDIRECT = re.compile(r"error: 30[12378]")
@@ -94,7 +96,8 @@ def fetch(folder: str, url: str, reference: str) -> str:
         end(BAD_REFERENCE, f"{reference!r} is not the name of a branch, a tag or a commit.")
     say(f"Cloning {url}{f' at {reference}' if reference else ''}")
     env = git_environment(url)
-    git(folder, "init", "-q", env=env)
+    made = git(folder, "init", "-q", env=env)
+    end_if_full(made.stderr)
     words = ("fetch", "-q", "--depth", "1", "--no-tags", "--")
     done = git(folder, *words, url, reference or "HEAD", env=env)
     if done.returncode and _REDIRECT.search(done.stderr) and not url.endswith(".git"):
@@ -104,6 +107,7 @@ def fetch(folder: str, url: str, reference: str) -> str:
         explain(url, reference, done.stderr)
     out = git(folder, "checkout", "-q", "--detach", "FETCH_HEAD", env=env)
     if out.returncode:
+        end_if_full(out.stderr)
         end(NOT_FOUND, f"The source could not be checked out: {out.stderr.strip()[-500:]}")
     return git(folder, "rev-parse", "HEAD", env=env).stdout.strip()
 
@@ -119,7 +123,13 @@ def find(folder: str, script: str, tree: str) -> None:
     say(f"Using the workspace's files in {'/shared' if real == top else f'/shared/{name}'}")
 
 
+def end_if_full(stderr: str) -> None:
+    if any(sign in stderr.lower() for sign in _SPACE_SIGNS):
+        end(NO_SPACE, "The disk is full: there is no room for the source.")
+
+
 def explain(url: str, reference: str, stderr: str) -> NoReturn:
+    end_if_full(stderr)
     words = stderr.lower()
     if any(sign in words for sign in _REFERENCE_SIGNS):
         what = f"The reference {reference!r}" if reference else "The default branch"
@@ -144,7 +154,11 @@ def main() -> None:
         find(folder, "" if is_option else script, source[1])
     elif source:
         commit = fetch(folder, *source)
-        Path(facts).write_text(json.dumps({"commit": commit}))
+        try:
+            Path(facts).write_text(json.dumps({"commit": commit}))
+        except OSError as error:
+            end_if_full(os.strerror(error.errno or 0))
+            raise
         say(f"Checked out {commit}")
     if script and not is_option and not Path(folder, script).is_file():
         end(NO_SCRIPT, f"There is no file {script!r} in the source. Check the command.")

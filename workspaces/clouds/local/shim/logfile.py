@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workspaces.clouds.base import LogLine
+from workspaces.clouds.local.shim.space import is_full
 
 LIMIT = 64 * 1024
 RECORD_LIMIT = LIMIT + 64
+FULL_SECONDS = 1.0  # before more output is tried on a full disk
 STREAMS = {"o": "stdout", "e": "stderr", "p": "platform"}
 MASK = b"********"
 
@@ -71,7 +73,8 @@ def whole_characters(line: bytes, cut: int) -> int:
 class LogWriter:
     """Appends records; each call reaches the file at once, as whole records.
 
-    Past ``limit`` bytes only the platform's own lines are written.
+    Past ``limit`` bytes only the platform's own lines are written. While the disk is full, output
+    is counted and not kept, the platform's lines wait, and ``catch_up`` tells both.
     """
 
     def __init__(self, path: Path, *, limit: int | None = None) -> None:
@@ -79,13 +82,48 @@ class LogWriter:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o600)
         self._limit = self._left = limit
+        self._missed = 0
+        self._try_at = 0.0
+        self._waiting: list[bytes] = []
 
     def write(self, rank: int | None, stream: str, lines: Iterable[bytes]) -> None:
-        head = f"{time.time():.3f}\t{'-' if rank is None else rank}\t{stream}\t".encode()
-        data = b"".join(head + line + b"\n" for line in lines)
-        if self._has_room(rank, len(data)):
-            while data:
-                data = data[os.write(self._fd, data) :]
+        data = _records(rank, stream, lines)
+        if not self._has_room(rank, len(data)):
+            return
+        is_tried = time.monotonic() >= self._try_at and self.catch_up()
+        rest = self._append(data) if is_tried else data
+        self._missed += rest.count(b"\n")
+
+    def catch_up(self) -> bool:
+        """Tell what a full disk kept from being told; False while it is full."""
+        if self._missed:
+            words = "line of output was" if self._missed == 1 else "lines of output were"
+            told = f"The disk was full: {self._missed} {words} not kept".encode()
+            if self._append(_records(None, "p", [told])):
+                return False
+            self._missed = 0
+        while self._waiting:
+            if rest := self._append(self._waiting[0]):
+                self._waiting[0] = rest
+                return False
+            del self._waiting[0]
+        return True
+
+    def _append(self, data: bytes) -> bytes:
+        """Answers the records that did not fit on the disk; none of them is there in part."""
+        rest = data
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self._try_at = time.monotonic() + FULL_SECONDS
+            begin = data.rfind(b"\n", 0, len(data) - len(rest)) + 1
+            torn = len(data) - len(rest) - begin
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - torn)
+            return data[begin:]
+        return b""
 
     def _has_room(self, rank: int | None, size: int) -> bool:
         if rank is None or self._left is None or size == 0:
@@ -98,10 +136,16 @@ class LogWriter:
     def platform(self, text: str) -> None:
         cutter = LineCutter()
         lines = cutter.feed(text.encode(errors="replace"))
-        self.write(None, "p", lines + cutter.finish())
+        self._waiting.append(_records(None, "p", lines + cutter.finish()))
+        self.catch_up()
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _records(rank: int | None, stream: str, lines: Iterable[bytes]) -> bytes:
+    head = f"{time.time():.3f}\t{'-' if rank is None else rank}\t{stream}\t".encode()
+    return b"".join(head + line + b"\n" for line in lines)
 
 
 def _words(limit: int | None) -> str:

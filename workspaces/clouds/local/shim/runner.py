@@ -7,17 +7,20 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from workspaces.clouds.local import processes
 from workspaces.clouds.local.shim import memory
 from workspaces.clouds.local.shim.children import Children
 from workspaces.clouds.local.shim.logfile import LogWriter
+from workspaces.clouds.local.shim.space import SENTENCE, is_full
 from workspaces.clouds.local.shim.state import RunState, Spec, Stage
 from workspaces.clouds.local.shim.streams import Pump
 
 TICK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
+ROOM_SECONDS = 1.0  # between two tries to write to a full disk
 
 
 class EndOfRun(Exception):  # noqa: N818 - an end is not always an error
@@ -44,6 +47,7 @@ class Runner:
         self._looked_at = self._started
         self._leftovers: list[processes.Process] = []
         self._kills_before = memory.kills()
+        self._is_told = True  # our state, to the file
         me = processes.look_up(os.getpid())
         self._state = RunState(
             run=spec.run,
@@ -55,13 +59,16 @@ class Runner:
 
     def run(self) -> None:
         self._catch_signals()
-        self._write_state()
+        if not self._write_state():
+            return  # nothing was started, and whoever starts us again finds it so
         try:
             end = self._run_stages()
         except EndOfRun as early:
             end = early
-        except (OSError, ValueError) as problem:  # the run folder was deleted by hand, a full disk
+        except (OSError, ValueError) as problem:  # the run folder was deleted by hand
             end = EndOfRun("Lost", f"The run could not go on: {problem}")
+            if isinstance(problem, OSError) and is_full(problem):
+                end = EndOfRun("NoSpace", f"The run could not go on: {SENTENCE}")
         self._finish(end)
 
     def _run_stages(self) -> EndOfRun:
@@ -181,6 +188,8 @@ class Runner:
         if time.monotonic() - self._heartbeat_at > HEARTBEAT_SECONDS:
             self._heartbeat_at = time.monotonic()
             os.utime(self._dir / "lock")
+            if not self._is_told:
+                self._write_state()
 
     def _finish(self, end: EndOfRun) -> None:
         self._children.end_all(self._pump_and_reap)
@@ -189,13 +198,19 @@ class Runner:
             shutil.rmtree(path, ignore_errors=True)
         if end.message.encode() != self._pump.last_line:
             self._log.platform(end.message)
+        self._insist(self._log.catch_up)
         self._log.close()
         self._state.is_exited = True
         self._state.exit_code = end.exit_code
         self._state.reason = end.reason
         self._state.message = end.message
         self._state.finished_at = time.time()
-        self._write_state()
+        self._insist(self._write_state)
+
+    def _insist(self, write: Callable[[], bool]) -> None:
+        """Until there is room: how a run ended is told only once, and by nobody else."""
+        while not write():
+            self._pump.run(ROOM_SECONDS)
 
     def _pump_and_reap(self, seconds: float) -> None:
         self._pump.run(seconds)
@@ -207,8 +222,17 @@ class Runner:
             self._state.facts = json.loads(facts.read_text())
             self._write_state()
 
-    def _write_state(self) -> None:
-        self._state.write(Path(self._spec.state))
+    def _write_state(self) -> bool:
+        """False while the disk is full; the next turn of the loop tries again."""
+        try:
+            self._state.write(Path(self._spec.state))
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self._is_told = False
+        else:
+            self._is_told = True
+        return self._is_told
 
     def _catch_signals(self) -> None:
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

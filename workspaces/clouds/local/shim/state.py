@@ -92,8 +92,12 @@ class RunState:
 def write_json(path: Path, content: object) -> None:
     """Replace the file whole: a reader sees the old or the new one, never a half."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(content, indent=1))
-    draft.replace(path)
+    try:
+        draft.write_text(json.dumps(content, indent=1))
+        draft.replace(path)
+    except OSError:  # a full disk must not be filled further
+        draft.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
