@@ -142,8 +142,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        return busy_response(request)
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        return busy_response(request, error)
     return _error_page(request, "500.html", HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

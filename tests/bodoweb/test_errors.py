@@ -12,7 +12,7 @@ from django.urls import path
 
 from accounts.models import User
 from bodoweb import views
-from bodoweb.middleware import SENTENCE, busy_database
+from bodoweb.middleware import FULL_SENTENCE, SENTENCE, busy_database
 
 SignedIn = Callable[[User], Client]
 
@@ -96,6 +96,23 @@ def test_a_session_that_can_not_be_read_is_a_503_too(error: Exception) -> None:
         response = views.server_error(request)
 
     assert response.status_code == 503
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "database or disk is full",
+        'could not extend file "base/5/1": No space left on device',
+    ],
+)
+def test_a_full_disk_is_a_503_that_names_it(words: str) -> None:
+    middleware = busy_database(lambda request: HttpResponse())
+
+    answer = middleware.process_exception(RequestFactory().get("/"), OperationalError(words))
+
+    assert answer is not None
+    assert answer.status_code == 503
+    assert FULL_SENTENCE in answer.content.decode()
 
 
 def test_other_exceptions_are_left_alone() -> None:
