@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -19,23 +20,29 @@ from tests.stack import Stack
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+# Downloads of uv are kept between runs; the runtime is built afresh from them.
+ENVIRONMENT = {
+    "BODO_UV_CACHE": os.environ.get("BODO_UV_CACHE") or str(REPOSITORY / "var" / "test-downloads"),
+    "BODO_LOCAL_OVERCOMMIT": "4",
+}
 SEED = os.environ.get("BODO_FAULT_SEED") or "2026"
 RECOVERIES = pytest.StashKey[list[Recovery]]()
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Downloads of uv are kept between runs; the runtime is built afresh from them."""
-    environment = {
-        "BODO_UV_CACHE": str(REPOSITORY / "var" / "test-downloads"),
-        "BODO_LOCAL_OVERCOMMIT": "4",
-    }
-    with Stack(tmp_path_factory.mktemp("faults"), environment) as running:
+    """On the database of DATABASE_URL, if there is one."""
+    database = {key: os.environ[key] for key in ("DATABASE_URL",) if key in os.environ}
+    with Stack(tmp_path_factory.mktemp("faults"), ENVIRONMENT | database) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def person(stack: Stack) -> Person:
+    return signed_in(stack)
+
+
+def signed_in(stack: Stack) -> Person:
     demo = stack.demo()
     someone = Person(demo["url"], demo["workspace"])
     someone.sign_in(demo["email"], demo["password"])
@@ -68,18 +75,39 @@ def scene(
     source: str,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Scene]:
+    with django_db_blocker.unblock(), played(request, stack, person, source) as scene:
+        yield scene
+
+
+@contextmanager
+def played(
+    request: pytest.FixtureRequest, stack: Stack, person: Person, source: str
+) -> Iterator[Scene]:
     """The invariants are asked for when the test has passed."""
-    dice = random.Random(f"{SEED} {request.node.name}")
-    with django_db_blocker.unblock():
-        connect(stack)
-        played = Scene(stack, person, source, dice)
-        try:
-            yield played
-            if not request.node.stash.get(FAILED, False):
-                invariants.check(played)
-        finally:
-            disconnect()
-            request.config.stash.setdefault(RECOVERIES, []).extend(played.recoveries)
+    connect(stack)
+    scene = Scene(stack, person, source, random.Random(f"{SEED} {request.node.name}"))
+    try:
+        yield scene
+        if not request.node.stash.get(FAILED, False):
+            invariants.check(scene)
+    finally:
+        disconnect()
+        request.config.stash.setdefault(RECOVERIES, []).extend(scene.recoveries)
+
+
+@pytest.fixture
+def other_stack(
+    stack: Stack, _runtime: None, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Mapping[str, str]], Stack]:
+    """A second one, not started, with settings of its own and the Bodo of the first."""
+
+    def make(environment: Mapping[str, str]) -> Stack:
+        data_dir = tmp_path_factory.mktemp("other")
+        (data_dir / "local").mkdir()
+        (data_dir / "local" / "runtimes").symlink_to(stack.data_dir / "local" / "runtimes")
+        return Stack(data_dir, {**ENVIRONMENT, **environment})
+
+    return make
 
 
 FAILED = pytest.StashKey[bool]()

@@ -38,8 +38,10 @@ SOURCE = """\
 import sys, time
 import bodo
 rank = bodo.get_rank()
+width = int((*sys.argv, 0)[2])
 for tick in range(int(sys.argv[1])):
     print("tick", tick, "of rank", rank, flush=True)
+    print("-" * width, end="\\n" * bool(width), flush=True)
     time.sleep(0.5)
 print("the end of rank", rank, flush=True)
 """
@@ -84,13 +86,15 @@ class Scene:
         self.expected[UUID(form["uuid"])] = Cluster.State.RUNNING
         return UUID(form["uuid"])
 
-    def job_form(self, name: str, cluster: UUID | None, ticks: int = TICKS) -> dict[str, str]:
-        """A tick takes half a second."""
+    def job_form(
+        self, name: str, cluster: UUID | None, ticks: int = TICKS, width: int = 0
+    ) -> dict[str, str]:
+        """A tick takes half a second, and prints a line of that width too."""
         pk = self.cluster(cluster).pk if cluster else None
-        return self.person.job_form(name, self.source, f"{SCRIPT} {ticks}", pk)
+        return self.person.job_form(name, self.source, f"{SCRIPT} {ticks} {width}", pk)
 
-    def run_job(self, name: str, cluster: UUID | None, ticks: int = TICKS) -> UUID:
-        form = self.job_form(name, cluster, ticks)
+    def run_job(self, name: str, cluster: UUID | None, ticks: int = TICKS, width: int = 0) -> UUID:
+        form = self.job_form(name, cluster, ticks, width)
         answer = self.person.submit("jobs", form)
         assert answer.is_accepted, f"{answer.status}: {answer.complaints()}"
         self.expected[UUID(form["uuid"])] = Job.State.SUCCEEDED
