@@ -262,6 +262,7 @@ PERIODIC_DUTIES = {  # dotted path: seconds between two runs
     "clusters.tasks.run_idle_timers": 20,
     "workspaces.tasks.refresh_clouds": 6 * 3600,
     "workspaces.tasks.forget_old_sessions": 24 * 3600,
+    "workspaces.tasks.measure_shared_files": 300,
 }
 
 # Static files -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from workspaces.file_forms import ROOT
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _NEAR_COUNT = 100
+_OLD_SECONDS = 30
 _ICONS = {
     FileKind.FILE: "file",
     FileKind.FOLDER: "folder",
@@ -45,6 +47,9 @@ class UsageLine:
         self.used = ("" if usage.is_complete else "more than ") + size_text(usage.used_bytes)
         self.room = size_text(usage.room_bytes)
         self.quota = size_text(usage.quota_bytes) if usage.quota_bytes else ""
+        self.counted_at = datetime.fromtimestamp(usage.counted_at, UTC)
+        self.is_old = time.time() - usage.counted_at > _OLD_SECONDS
+        self.is_over = usage.is_over_quota
         self.percent = min(100, 100 * usage.used_bytes // (usage.quota_bytes or 1))
 
 

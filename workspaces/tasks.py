@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 
 from django.core.management import call_command
 from django_q.tasks import async_task
 
-from workspaces.models import CloudConfiguration
+from workspaces.clouds.base import CloudError
+from workspaces.models import CloudConfiguration, Workspace
 from workspaces.operations.runner import run_step
-from workspaces.services import cloud_of
+from workspaces.services import cloud_of, workspace_files
+
+logger = logging.getLogger(__name__)
+
+MEASURE_SECONDS = 15  # half of what a task may take
 
 
 def run_operation_step(operation_pk: int) -> None:
@@ -35,3 +42,18 @@ def refresh_cloud(configuration_pk: int) -> None:
 
 def forget_old_sessions() -> None:
     call_command("clearsessions")
+
+
+def measure_shared_files() -> None:
+    """Count what lies in the workspaces' shared trees, where users' code writes unseen. One worker
+    is busy with it for MEASURE_SECONDS at most; chance decides whom they do not suffice for."""
+    deadline = time.monotonic() + MEASURE_SECONDS
+    ready = Workspace.objects.filter(status=Workspace.Status.READY)
+    for workspace in ready.select_related("cloud_configuration").order_by("?"):
+        if (left := deadline - time.monotonic()) <= 0:
+            return
+        try:
+            if not workspace_files(workspace).measure(seconds=left):
+                logger.info("the files of workspace %s were not counted in time", workspace.uuid)
+        except CloudError as error:
+            logger.warning("the files of workspace %s: %s", workspace.uuid, error.message)

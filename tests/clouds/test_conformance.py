@@ -81,6 +81,7 @@ def test_the_shared_tree_takes_gives_and_forgets_files(case: Case) -> None:
 
     assert content == b"2\n"
     assert files.list("", hidden=True, start=0, count=9).total == 0
+    assert files.measure(seconds=60)
     assert files.usage().used_bytes == 0
 
 

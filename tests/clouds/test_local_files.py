@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from workspaces.clouds.base import CloudError, WorkspaceSpec
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.files import LocalFiles
+from workspaces.clouds.local.measures import Measure, measure_write
 from workspaces.clouds.shared_files import FileKind, visible
 
 WORKSPACE = UUID("6f8d4a53-4f0a-4a6c-9d53-0a9f0c1b2d3e")
@@ -520,6 +522,63 @@ def test_two_uploads_do_not_share_one_rest_of_the_quota(limited: LocalFiles) -> 
     refused("Quota", lambda: drafts[1].commit(replace=False))
 
     assert names(limited) == ["a"]
+
+
+def test_what_jobs_write_counts_for_the_quota(limited: LocalFiles, shared: Path) -> None:
+    store(limited, "", "a", b"x" * 1000)
+    (shared / "result").write_bytes(b"x" * 2 * MIB)
+
+    sentence = refused("Quota", lambda: store(limited, "", "b", b"1"))
+
+    assert "2.001 MiB of the quota of 1 MiB are used, and what jobs and notebooks" in sentence
+    assert limited.usage().is_over_quota
+    (shared / "result").unlink()
+    store(limited, "", "b", b"1")
+    assert not limited.usage().is_over_quota
+
+
+def test_a_tree_too_large_to_count_at_once_has_its_last_measure(
+    limited: LocalFiles, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workspaces.clouds.local.files.UPLOAD_COUNT_SECONDS", -1)
+    (shared / "a").write_bytes(b"x" * (MIB - 10))
+    assert not limited.measure(seconds=-1)
+    assert not limited.usage(seconds=-1).is_complete
+
+    began = time.time()
+    assert limited.measure(seconds=60)
+    store(limited, "", "b", b"x" * 4)
+    (shared / "unseen").write_bytes(b"x" * MIB)
+
+    usage = limited.usage(seconds=-1)
+    assert (usage.used_bytes, usage.is_complete) == (MIB - 6, True)
+    assert began <= usage.counted_at <= time.time()
+    refused("Quota", lambda: store(limited, "", "c", b"x" * 7))
+    limited.remove("b")
+    store(limited, "", "c", b"x" * 7)
+    store(limited, "", "c", b"x" * 9, replace=True)
+    assert limited.usage(seconds=-1).used_bytes == MIB - 1
+
+
+def test_an_old_count_is_told_with_its_age(
+    limited: LocalFiles, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workspaces.clouds.local.files.UPLOAD_COUNT_SECONDS", -1)
+    (shared / "a").write_bytes(b"x" * MIB)
+    measure_write(shared.parent / "usage.json", Measure(MIB, time.time() - 200))
+
+    assert "are used, counted 3 min ago," in refused("Quota", lambda: store(limited, "", "b", b"1"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"used_bytes": "x", "at": 1}', "\0"])
+def test_a_measure_that_can_not_be_read_is_none(
+    files: LocalFiles, shared: Path, content: str
+) -> None:
+    (shared.parent / "usage.json").write_text(content)
+
+    assert not files.usage(seconds=-1).is_complete
+    assert files.measure(seconds=60)
+    assert files.usage(seconds=-1).is_complete
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(

@@ -21,6 +21,7 @@ from tests.fake_cloud import FakeCloud
 from workspaces.clouds.base import CloudError
 from workspaces.models import TimelineEntry, Workspace
 from workspaces.services.files import workspace_files
+from workspaces.tasks import measure_shared_files
 from workspaces.uploads import FRAME_BYTES, SharedFolderHandler
 from workspaces.views.files import PAGE_SIZE
 
@@ -412,6 +413,40 @@ def test_the_quota_is_exact_on_the_page_too(
     assert response.status_code == (422 if extra else 302)
     assert (shared / "a").exists() is not bool(extra)
     assert "of 1 MiB used" in told(browser, address)
+
+
+def test_the_page_says_when_the_files_were_counted(
+    browser: Client,
+    address: str,
+    workspace: Workspace,
+    shared: Path,
+    cloud: FakeCloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cloud.quota_bytes = MIB
+    (shared / "result").write_bytes(b"x" * 2 * MIB)
+    at_once = told(browser, address)
+    measure_shared_files()
+    monkeypatch.setattr("workspaces.views.files.COUNT_SECONDS", -1)
+    monkeypatch.setattr("workspaces.file_rows._OLD_SECONDS", -1)
+
+    later = told(browser, address)
+
+    assert "2 MiB of 1 MiB used, 0 bytes free, counted now" in at_once
+    assert "2 MiB of 1 MiB used, 0 bytes free, counted <time" in later
+    assert "Uploads are refused until some files are deleted." in later
+    assert upload(browser, f"{address}upload/", ("a", b"1")).status_code == 422
+
+
+def test_files_that_can_not_be_counted_are_logged(
+    workspace: Workspace, shared: Path, cloud: FakeCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared.rmdir()
+    shared.symlink_to("/")
+
+    measure_shared_files()
+
+    assert "The shared folder is not a folder." in caplog.text
 
 
 def test_a_folder_is_made_where_one_looks(browser: Client, address: str, shared: Path) -> None:

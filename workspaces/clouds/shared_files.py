@@ -56,10 +56,12 @@ class FolderPage:
 @dataclass(frozen=True)
 class Usage:
     """``is_complete`` is False when counting was given up: ``used_bytes`` is then a lower bound.
-    ``quota_bytes`` is 0 where only the disk is the limit."""
+    ``counted_at``, in epoch seconds, is when it was true: what users' code wrote later is not in
+    it. ``quota_bytes`` is 0 where only the disk is the limit."""
 
     used_bytes: int
     free_bytes: int
+    counted_at: float
     quota_bytes: int = 0
     is_complete: bool = True
 
@@ -69,6 +71,10 @@ class Usage:
         if not self.quota_bytes:
             return self.free_bytes
         return max(0, min(self.free_bytes, self.quota_bytes - self.used_bytes))
+
+    @property
+    def is_over_quota(self) -> bool:
+        return 0 < self.quota_bytes < self.used_bytes
 
 
 class FileReader(Protocol):
@@ -129,7 +135,11 @@ class SharedFiles(Protocol):
         """A folder with all that is in it; a link alone, never what it leads to."""
 
     def usage(self, *, seconds: float | None = None) -> Usage:
-        """Counts for ``seconds`` at most."""
+        """Counts for ``seconds`` at most; where that is too short, the last ``measure``."""
+
+    def measure(self, *, seconds: float) -> bool:
+        """Count all files, also those that users' code wrote, and keep that for ``usage``. False
+        where ``seconds`` were too short."""
 
 
 _HIDDEN_KINDS = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")

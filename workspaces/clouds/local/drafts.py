@@ -32,20 +32,22 @@ class LocalDraft:
         *,
         max_bytes: int,
         usage: Callable[[], Usage] | None,
+        stored: Callable[[int], None],
         lock: Path,
     ) -> None:
-        """Takes a copy of ``folder``, so it may be closed. ``usage`` is asked where a quota is."""
+        """Takes a copy of ``folder``, so it may be closed. ``usage`` is asked where a quota is;
+        ``stored`` is told how many bytes more there are after a commit."""
         self.path = path
         self.size = 0
         self._name = path.rpartition("/")[2]
         self._max_bytes = max_bytes
-        self._usage, self._lock = usage, lock
+        self._usage, self._stored, self._lock = usage, stored, lock
         self._partial = ""
         self._file = -1
         self._folder = os.dup(folder)
         try:
             sweep(folder)
-            self._room = self._room_now()
+            self._quota = self._quota_now()
             self._file = self._nameless()
         except BaseException:
             self.discard()
@@ -59,7 +61,7 @@ class LocalDraft:
                 f"{shown(self.path)} is larger than the limit of "
                 f"{self._max_bytes / 2**20:g} MiB; nothing was stored.",
             )
-        self._check_room(self._room)
+        self._check_room(self._quota)
         with told(self.path):
             rest = memoryview(data)
             while rest:
@@ -68,12 +70,14 @@ class LocalDraft:
     def commit(self, *, replace: bool) -> None:
         try:
             with told(self.path), self._one_at_a_time():
-                self._check_room(self._room_now())
+                self._check_room(self._quota_now())
                 os.fsync(self._file)
+                old_size = self._old_size()
                 if self._may_replace(allowed=replace):
                     self._replace()
                 else:
                     self._link(self._name)
+                self._stored(self.size - old_size)
         finally:
             self.discard()
 
@@ -97,22 +101,29 @@ class LocalDraft:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.open(self._partial, flags, 0o644, dir_fd=self._folder)
 
-    def _room_now(self) -> int | None:
-        """What a quota leaves for this file; one that is replaced gives back its own."""
+    def _quota_now(self) -> tuple[int, Usage] | None:
+        """(bytes this file may have, why); one that is replaced gives back its own."""
         if self._usage is None:
             return None
         usage = self._usage()
-        old = self._old()
-        given_back = old.st_size if old and stat.S_ISREG(old.st_mode) else 0
-        return usage.quota_bytes - usage.used_bytes + given_back
+        return usage.quota_bytes - usage.used_bytes + self._old_size(), usage
 
-    def _check_room(self, room: int | None) -> None:
-        if room is not None and self.size > room:
-            raise CloudError(
-                "Quota",
-                f"{shown(self.path)} does not fit: the quota of this workspace leaves "
-                f"{max(0, room) / 2**20:.3g} MiB. Nothing was stored.",
-            )
+    def _check_room(self, quota: tuple[int, Usage] | None) -> None:
+        if quota is None or self.size <= quota[0]:
+            return
+        usage = quota[1]
+        minutes = int(time.time() - usage.counted_at) // 60
+        counted = f", counted {minutes} min ago" if minutes else ""
+        raise CloudError(
+            "Quota",
+            f"{shown(self.path)} does not fit: {usage.used_bytes / 2**20:.4g} MiB of the quota of "
+            f"{usage.quota_bytes / 2**20:.4g} MiB are used{counted}, and what jobs and notebooks "
+            "write counts too. Delete some files first; nothing was stored.",
+        )
+
+    def _old_size(self) -> int:
+        old = self._old()
+        return old.st_size if old and stat.S_ISREG(old.st_mode) else 0
 
     def _old(self) -> os.stat_result | None:
         try:
@@ -159,7 +170,7 @@ class LocalDraft:
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
         """Two uploads that fit a quota one by one must not both be stored."""
-        if self._room is None:
+        if self._quota is None:
             yield
             return
         lock = os.open(self._lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from workspaces.clouds.base import CloudError
 from workspaces.clouds.local.drafts import PARTIAL, LocalDraft
+from workspaces.clouds.local.measures import Measure, measure_add, measure_read, measure_write
 from workspaces.clouds.local.tree import (
     DEPTH,
+    FOLDER,
     bytes_in,
     check_new_name,
     delete,
@@ -28,6 +30,7 @@ from workspaces.clouds.shared_files import FileKind, FolderPage, SharedFile, Usa
 CHUNK_BYTES = 64 * 1024
 HOSTFILE = ".hostfile-"
 SETTLED_SECONDS = 2
+UPLOAD_COUNT_SECONDS = 0.5
 
 
 class LocalFiles:
@@ -75,9 +78,14 @@ class LocalFiles:
     def draft(self, folder: str, name: str, *, max_bytes: int) -> LocalDraft:
         check_new_name(name)
         with self._new(folder, name) as (path, parent):
-            usage = self.usage if self._quota_bytes else None
-            lock = self._base / self._tree[0] / "files.lock"
-            return LocalDraft(path, parent, max_bytes=max_bytes, usage=usage, lock=lock)
+            return LocalDraft(
+                path,
+                parent,
+                max_bytes=max_bytes,
+                usage=self._usage_soon if self._quota_bytes else None,
+                stored=lambda count: measure_add(self._measure, count),
+                lock=self._base / self._tree[0] / "files.lock",
+            )
 
     def make_folder(self, folder: str, name: str) -> str:
         check_new_name(name)
@@ -104,14 +112,51 @@ class LocalFiles:
 
     def remove(self, path: str) -> None:
         with self._changeable(path) as (folder, name):
+            size = self._size_of(name, folder)
             delete(name, folder)
+        measure_add(self._measure, -size)
 
     def usage(self, *, seconds: float | None = None) -> Usage:
+        now = time.time()
+        used, is_complete, free = self._counted(seconds)
+        if not is_complete:
+            measure = measure_read(self._measure)
+            if measure and measure.used_bytes >= used:
+                used, now, is_complete = measure.used_bytes, measure.at, True
+        return Usage(used, free, now, self._quota_bytes, is_complete)
+
+    def measure(self, *, seconds: float) -> bool:
+        now = time.time()
+        used, is_complete, _ = self._counted(seconds)
+        if is_complete:
+            measure_write(self._measure, Measure(used, now))
+        return is_complete
+
+    def _usage_soon(self) -> Usage:
+        """For an upload, which asks twice."""
+        return self.usage(seconds=UPLOAD_COUNT_SECONDS)
+
+    def _counted(self, seconds: float | None) -> tuple[int, bool, int]:
+        """(bytes used, whether all were counted, bytes free on the disk)."""
         deadline = None if seconds is None else time.monotonic() + seconds
         with told(""), self._folder("") as folder:
-            used, is_complete = bytes_in(folder, deadline)
             disk = os.fstatvfs(folder)
-        return Usage(used, disk.f_bavail * disk.f_frsize, self._quota_bytes, is_complete)
+            return *bytes_in(folder, deadline), disk.f_bavail * disk.f_frsize
+
+    @property
+    def _measure(self) -> Path:
+        return self._base / self._tree[0] / "usage.json"
+
+    def _size_of(self, name: str, folder: int) -> int:
+        """Of what shall be removed, as far as it can be counted at once."""
+        now = look(name, folder)
+        if not stat.S_ISDIR(now.st_mode):
+            return now.st_size if stat.S_ISREG(now.st_mode) else 0
+        inner = os.open(name, FOLDER, dir_fd=folder)
+        try:
+            return bytes_in(inner, time.monotonic() + UPLOAD_COUNT_SECONDS)[0]
+        finally:
+            os.close(inner)
 
     def _folder(self, path: str) -> contextlib.AbstractContextManager[int]:
         return opened(self._base, [*self._tree, *names_of(path)])
