@@ -16,6 +16,7 @@ from uuid import UUID
 from tests.waiting import wait_until
 
 TIMEOUT_SECONDS = 30
+BOUNDARY = "end-of-part"
 NOBODY_LISTENS = (OSError, http.client.HTTPException)
 
 
@@ -79,6 +80,29 @@ class Person:
         path = self._page("clusters", str(cluster), "edit")
         return self._ask("POST", path, self._form(path) | {"node_count": str(nodes)})
 
+    def make_folder(self, name: str) -> Answer:
+        form = {"csrfmiddlewaretoken": self._token, "name": name}
+        return self._ask("POST", self._page("files", "new-folder"), form)
+
+    def upload(self, folder: str, files: dict[str, bytes]) -> Answer:
+        """Contents by name, as a browser without JavaScript sends them."""
+        parts = [_part('name="csrfmiddlewaretoken"', self._token.encode())]
+        for name, content in files.items():
+            parts.append(_part(f'name="files"; filename="{name}"', content))
+        parts += [_part('name="complete"', b"1"), f"--{BOUNDARY}--\r\n".encode()]
+        path = f"{self._page('files', 'upload')}?{urlencode({'path': folder})}"
+        kind = f"multipart/form-data; boundary={BOUNDARY}"
+        status, content = self._exchange("POST", path, b"".join(parts), kind)
+        return Answer(status, content.decode())
+
+    def download(self, path: str, *, verb: str = "download") -> bytes:
+        """A file of the workspace, or a folder with "archive"."""
+        status, content = self._exchange(
+            "GET", f"{self._page('files', verb)}?{urlencode({'path': path})}"
+        )
+        assert status == http.client.OK, f"{path} was answered {status}"
+        return content
+
     def log(self, job: UUID) -> str:
         """The page of the log as it is now, while the pages are served."""
         answer = self.get_at_last(self._page("jobs", str(job), "log"))
@@ -107,19 +131,35 @@ class Person:
         return reader.fields
 
     def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
+        if form is None:
+            status, content = self._exchange(method, path)
+        else:
+            kind = "application/x-www-form-urlencoded"
+            status, content = self._exchange(method, path, urlencode(form).encode(), kind)
+        return Answer(status, content.decode())
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None = None, kind: str = ""
+    ) -> tuple[int, bytes]:
+        """``kind`` is the media type of the body."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
-        if form is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if kind:
+            headers["Content-Type"] = kind
         try:
-            connection.request(method, path, urlencode(form or {}), headers)
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            text = answer.read().decode()
+            content = answer.read()
         finally:
             connection.close()
         for line in answer.headers.get_all("Set-Cookie", []):
             self._cookies |= {name: found.value for name, found in SimpleCookie(line).items()}
-        return Answer(answer.status, text)
+        return answer.status, content
+
+
+def _part(name: str, content: bytes) -> bytes:
+    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {name}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
 
 
 class _FormReader(HTMLParser):
