@@ -33,6 +33,12 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         held = ClusterLease.objects.held(now).values("cluster")
         return self.running().filter(is_dedicated=False).exclude(pk__in=held)
 
+    def free_or_asleep(self, now: datetime) -> ClusterQuerySet:
+        """Those that a job can be scheduled on: what sleeps is resumed at its time (K5)."""
+        held = ClusterLease.objects.held(now).values("cluster")
+        usable = self.filter(state__in=(Cluster.State.RUNNING, *Cluster.ASLEEP))
+        return usable.filter(is_dedicated=False, removal_requested_at=None).exclude(pk__in=held)
+
     def with_latest_operation(self) -> ClusterQuerySet:
         return self.annotate(**latest_operation_columns())
 
@@ -62,6 +68,8 @@ class Cluster(models.Model):
         TERMINATED = "TERMINATED", "TERMINATED"
 
     UNSETTLED = (State.NEW, State.INPROGRESS, State.PAUSING, State.STOPPING, State.INITIALIZING)
+
+    ASLEEP = (State.PAUSED, State.STOPPED)
 
     # What a verification targets: it must not stand in the way of a pause or a removal.
     check_uuid = models.UUIDField(default=uuid.uuid4, editable=False, db_index=True)
@@ -137,6 +145,11 @@ class Cluster(models.Model):
     @property
     def is_unsettled(self) -> bool:
         return self.state in self.UNSETTLED
+
+    @property
+    def is_asleep(self) -> bool:
+        """It costs less or nothing, and can be made RUNNING again."""
+        return self.state in self.ASLEEP and self.removal_requested_at is None
 
     @property
     def is_removable(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from clusters import services
 from clusters.models import Cluster
 from workspaces.clouds.base import CloudError, ClusterPhase, Progress
+from workspaces.guards import SpendingRefused, spending_check
 from workspaces.models import Operation
-from workspaces.operations import Done, Outcome, Step, Wait, handles
+from workspaces.operations import Actor, Done, Outcome, Step, Wait, handles
 from workspaces.operations.registry import FailureHook
 from workspaces.services import cloud_of
 
@@ -83,8 +84,20 @@ def clean_cluster(step: Step) -> Outcome:
 
 @handles("cluster.create", undo=clean_cluster, on_failure=_failed, deadlines=START_DEADLINES)
 def create_cluster(step: Step) -> Outcome:
-    services.cluster_mark_starting(cluster=_cluster(step))
+    cluster = _cluster(step)
+    if cluster.state == State.NEW and cluster.is_dedicated:
+        _ask_guards(step, cluster)
+    services.cluster_mark_starting(cluster=cluster)
     return _bring_up(step)
+
+
+def _ask_guards(step: Step, cluster: Cluster) -> None:
+    """The cluster of a scheduled job begins long after it was asked for."""
+    actor = Actor(step.operation.requested_by, step.operation.source)
+    try:
+        spending_check(workspace=cluster.workspace, actor=actor)
+    except SpendingRefused as error:
+        raise CloudError("Refused", str(error)) from error
 
 
 @handles("cluster.remove", on_failure=_failed)

@@ -23,15 +23,21 @@ REFERENCE = re.compile(r"[A-Za-z0-9_./][^\s~^:?*\[\\\x00-\x1f]*")
 RESERVED_PREFIXES = ("LD_", "HYDRA_", "PMI", "MPIR_CVAR_", "BODO_RUN", "BODO_CLUSTER")
 
 
+class ClusterField(forms.ModelChoiceField[Cluster]):
+    def label_from_instance(self, obj: Cluster) -> str:
+        return f"{obj.name} ({obj.state})" if obj.is_asleep else obj.name
+
+
 class JobForm(MachineFields):
     uuid = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
     name = forms.CharField(label="Job name", max_length=80)
-    cluster = forms.ModelChoiceField(
+    cluster = ClusterField(
         label="Cluster",
         queryset=Cluster.objects.none(),
         required=False,
         empty_label="Select a cluster…",
-        help_text="Clusters that no notebook and no other job uses now.",
+        help_text="Clusters that no notebook and no other job uses now. A PAUSED or STOPPED one "
+        "can be chosen for a date and time: it will be resumed then, and stays RUNNING afterwards.",
     )
     is_new_cluster = forms.BooleanField(label="NEW", required=False)
     command = forms.CharField(
@@ -125,7 +131,9 @@ class JobForm(MachineFields):
         super().__init__(*args, **kwargs)
         field = self.fields["cluster"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - for the type checker
-        field.queryset = Cluster.objects.free(timezone.now()).filter(workspace=self.workspace)
+        field.queryset = Cluster.objects.free_or_asleep(timezone.now()).filter(
+            workspace=self.workspace
+        )
         self._set_choices("time_zone", [(name, name) for name in zone_names()])
         self.notices: list[str] = []
         if self.is_bound:
@@ -190,9 +198,21 @@ class JobForm(MachineFields):
         if cleaned.get("is_new_cluster"):
             cleaned["cluster"] = None
             self.clean_machines(cleaned)
-        elif not cleaned.get("cluster") and "cluster" not in self.errors:
-            self.add_error("cluster", "Select a cluster, or NEW to make one for this job.")
+        else:
+            self._clean_cluster(cleaned)
         return cleaned
+
+    def _clean_cluster(self, cleaned: dict[str, Any]) -> None:
+        cluster: Cluster | None = cleaned.get("cluster")
+        if cluster is None:
+            if "cluster" not in self.errors:
+                self.add_error("cluster", "Select a cluster, or NEW to make one for this job.")
+        elif cluster.is_asleep and cleaned.get("schedule_kind") != "AT":
+            self.add_error(
+                "cluster",
+                f"{cluster.name} is {cluster.state}. Resume it first, or choose a date and time: "
+                "it will be resumed then.",
+            )
 
     def _clean_source(self, cleaned: dict[str, Any]) -> None:
         kind = cleaned.get("source_kind") or Job.SourceKind.GIT

@@ -9,12 +9,13 @@ import uuid
 from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
 
 from clusters.models import Cluster
-from jobs.reasons import next_step
+from jobs.reasons import REFUSED, next_step
 from jobs.schedule import comes_twice, local_words
 from workspaces.models import Workspace
 from workspaces.secrets import seal, unseal
@@ -72,6 +73,8 @@ class Job(models.Model):
     username = models.CharField("Workspace username", max_length=200, blank=True)  # Git's (K6)
     password_sealed = models.TextField(blank=True, editable=False)
     environment_sealed = models.TextField(blank=True, editable=False)
+    # The operation that resumed the cluster for this job (K5).
+    waking_uuid = models.UUIDField(null=True, blank=True, editable=False)
     time_zone = models.CharField(max_length=64, default="UTC")
     timeout_minutes = models.PositiveIntegerField(default=60)  # of each attempt (G013)
     retries = models.PositiveSmallIntegerField(default=0)
@@ -127,6 +130,22 @@ class Job(models.Model):
         return self.uuid if attempt == 1 else uuid5(self.uuid, f"attempt-{attempt}")
 
     @property
+    def is_to_wake_cluster(self) -> bool:
+        """Its cluster sleeps, and is resumed when the time of this job has come (K5)."""
+        return (
+            self.state == self.State.PENDING
+            and self.scheduled_at is not None
+            and self.waking_uuid is None
+            and self.cluster.is_asleep
+        )
+
+    @property
+    def wake_words(self) -> str:
+        """ "09:00 Europe/Berlin": the date stands beside it as the schedule."""
+        assert self.scheduled_at is not None  # noqa: S101 - asked only of a job that is scheduled
+        return f"{self.scheduled_at.astimezone(ZoneInfo(self.time_zone)):%H:%M} {self.time_zone}"
+
+    @property
     def schedule_words(self) -> str:
         if self.scheduled_at is None:
             return "Now"
@@ -151,6 +170,9 @@ class Job(models.Model):
 
     @property
     def next_step(self) -> str:
+        """A guard that refuses says itself what can be done."""
+        if self.reason == REFUSED:
+            return self.message
         return next_step(self.reason, self.exit_code) if self.reason else ""
 
     @property

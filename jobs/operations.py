@@ -1,5 +1,5 @@
-"""The steps that run a job: wait for its time and its cluster, hold it, run, read the end, try
-again if that was asked for, let go.
+"""The steps that run a job: wait for its time, ask once more whether it may begin, wait for its
+cluster, hold it, run, read the end, try again if that was asked for, let go.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from clusters.leases import lease_release, lease_take
 from clusters.models import Cluster
-from clusters.services import cluster_remove
+from clusters.services import ClusterRefused, cluster_remove
 from jobs import services
 from jobs.models import Job
-from jobs.reasons import is_worth_a_retry, reason_named
+from jobs.reasons import REFUSED, is_worth_a_retry, reason_named
 from workspaces.clouds.base import CloudError, CommandState, CommandStatus
 from workspaces.models import Operation
-from workspaces.operations import Actor, Done, Outcome, Step, Wait, handles
+from workspaces.operations import Actor, Done, OperationConflict, Outcome, Step, Wait, handles
 from workspaces.services import cloud_of
 
 HOLDER_KIND = "job"
@@ -24,12 +24,17 @@ POLL_SECONDS = 0.5
 SLOW_POLL_SECONDS = 1.0
 LEASE_SLACK = timedelta(minutes=10)
 A_YEAR = 366 * 24 * 3600
+BEFORE_START = ("", "schedule", "retry")  # phases in which nothing of the attempt has begun
+FALLING_ASLEEP = (Cluster.State.PAUSING, Cluster.State.STOPPING)
 STARTING = (Cluster.State.NEW, Cluster.State.INPROGRESS, Cluster.State.INITIALIZING)
 
 
 def _job(step: Step) -> Job:
     rows = Job.objects.select_related(
-        "cluster__workspace__organization", "cluster__workspace__cloud_configuration"
+        "cluster__workspace__organization",
+        "cluster__workspace__cloud_configuration",
+        "workspace__organization",
+        "created_by",
     )
     return rows.get(uuid=step.operation.target_uuid)
 
@@ -80,7 +85,10 @@ def run_job(step: Step) -> Outcome:
     if job.state == Job.State.SUCCEEDED:
         _let_go(job)
         return Done("The command ended with exit code 0")
-    if wait := _wait_for_time(job, step.now) or _wait_for_cluster(job, step.now):
+    if wait := _wait_for_time(job, step.now):
+        return wait
+    _ask_once_more(step, job)
+    if wait := _wait_for_cluster(job, step.now):
         return wait
     cloud = cloud_of(job.cluster.workspace.cloud_configuration)
     status = cloud.ensure_command(services.command_spec(job), step.ledger)
@@ -105,6 +113,18 @@ def _wait_for_time(job: Job, now: datetime) -> Wait | None:
     return Wait(seconds, 10, message, "retry")
 
 
+def _ask_once_more(step: Step, job: Job) -> None:
+    """What waited for its time may be refused by now. The phase tells that the wait was just over:
+    what is under way is not asked again.
+    """
+    if job.not_before is None or step.operation.phase not in BEFORE_START:
+        return
+    try:
+        services.job_check_start(job=job)
+    except services.StartRefused as error:
+        raise CloudError(REFUSED, str(error)) from error
+
+
 def _wait_for_cluster(job: Job, now: datetime) -> Wait | None:
     """None once the cluster is ready and held by this job (F157, F175)."""
     cluster = job.cluster
@@ -112,15 +132,46 @@ def _wait_for_cluster(job: Job, now: datetime) -> Wait | None:
         return None
     if cluster.state in STARTING:
         return Wait(POLL_SECONDS, 5, f"Waiting for cluster {cluster.name}", "cluster")
+    if job.scheduled_at and cluster.removal_requested_at is None:
+        if cluster.state in FALLING_ASLEEP:
+            message = f"Cluster {cluster.name} is {cluster.state}; it is resumed after that"
+            return Wait(POLL_SECONDS, 2, message, "cluster")
+        if cluster.is_asleep:
+            return _wake_cluster(job, now)
     if cluster.state != Cluster.State.RUNNING:
         why = f": {cluster.state_reason}" if cluster.state_reason else "."
         raise CloudError("ClusterFailed", f"Cluster {cluster.name} is {cluster.state}{why}")
     if not _hold(job, now):
-        raise CloudError(
-            "ClusterBusy",
-            f"Cluster {cluster.name} was taken by something else first. Choose another one.",
-        )
+        raise _busy(cluster)
     return None
+
+
+def _wake_cluster(job: Job, now: datetime) -> Wait:
+    """K5: schedules resume a paused cluster. Once: what did not work then fails the job."""
+    cluster = job.cluster
+    if job.waking_uuid is None:
+        if cluster.holder(now) is not None:
+            raise _busy(cluster)
+        try:
+            services.job_wake_cluster(job=job)
+        except services.StartRefused as error:
+            raise CloudError(REFUSED, str(error)) from error
+        except (ClusterRefused, OperationConflict):
+            message = f"Something else is being done to cluster {cluster.name}"
+            return Wait(SLOW_POLL_SECONDS, 2, message, "cluster")
+        return Wait(POLL_SECONDS, 5, f"Resuming cluster {cluster.name}", "cluster")
+    waking = Operation.objects.get(uuid=job.waking_uuid)
+    why = waking.error_message or "It was paused again before the job began."
+    raise CloudError(
+        "ClusterFailed", f"Cluster {cluster.name} could not be resumed for this job: {why}"
+    )
+
+
+def _busy(cluster: Cluster) -> CloudError:
+    return CloudError(
+        "ClusterBusy",
+        f"Cluster {cluster.name} was taken by something else first. Choose another one.",
+    )
 
 
 def _hold(job: Job, start: datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 KILLED = (9, 128 + 9)
+REFUSED = "Refused"  # the message of it is the guard's own sentence, with its next step
 
 # Words of the drivers that have a name of their own for jobs.
 _NAMES = {"Lost": "WorkerLost"}

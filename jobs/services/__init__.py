@@ -18,20 +18,24 @@ from jobs.services.progress import (
     job_mark_succeeded,
     job_record_exit,
 )
+from jobs.services.starting import StartRefused, job_check_start, job_wake_cluster
 
 __all__ = [
     "JobRefused",
     "Retries",
     "Schedule",
     "Source",
+    "StartRefused",
     "cluster_for_job",
     "command_spec",
     "job_begin_retry",
     "job_cancel",
+    "job_check_start",
     "job_create",
     "job_mark_ended",
     "job_mark_running",
     "job_mark_succeeded",
     "job_record_exit",
     "job_run_again",
+    "job_wake_cluster",
 ]

@@ -114,7 +114,10 @@ def _new_cluster(workspace: Workspace, form: JobForm, actor: Actor) -> Cluster:
 
 def _now_doing(job: Job) -> str:
     if job.scheduled_at:
-        return f"Job {job.name} begins on {job.schedule_words}"
+        words = f"Job {job.name} begins on {job.schedule_words}"
+        return (
+            f"{words}; {job.cluster.name} will be resumed then" if job.is_to_wake_cluster else words
+        )
     return f"Now running job {job.name}"
 
 
