@@ -14,7 +14,13 @@ from clusters.services import ClusterRefused, cluster_remove
 from jobs import services
 from jobs.models import Job
 from jobs.reasons import REFUSED, is_worth_a_retry, reason_named
-from workspaces.clouds.base import CloudError, CommandState, CommandStatus
+from workspaces.clouds.base import (
+    Cloud,
+    CloudError,
+    ClusterPhase,
+    CommandState,
+    CommandStatus,
+)
 from workspaces.models import Operation
 from workspaces.operations import Actor, Done, OperationConflict, Outcome, Step, Wait, handles
 from workspaces.services import cloud_of
@@ -26,6 +32,7 @@ LEASE_SLACK = timedelta(minutes=10)
 A_YEAR = 366 * 24 * 3600
 BEFORE_START = ("", "schedule", "retry")  # phases in which nothing of the attempt has begun
 FALLING_ASLEEP = (Cluster.State.PAUSING, Cluster.State.STOPPING)
+MAYBE_NODE_LOST = frozenset({"NodeLost", "Lost", "NonZeroExitCode"})
 STARTING = (Cluster.State.NEW, Cluster.State.INPROGRESS, Cluster.State.INITIALIZING)
 
 
@@ -88,12 +95,17 @@ def run_job(step: Step) -> Outcome:
     if wait := _wait_for_time(job, step.now):
         return wait
     _ask_once_more(step, job)
-    if wait := _wait_for_cluster(job, step.now):
+    if wait := _wait_for_cluster(job, step.now, has_begun=step.operation.phase == "run"):
         return wait
     cloud = cloud_of(job.cluster.workspace.cloud_configuration)
-    status = cloud.ensure_command(services.command_spec(job), step.ledger)
+    try:
+        status = cloud.ensure_command(services.command_spec(job), step.ledger)
+    except CloudError as error:
+        if error.code != "ClusterNotReady":
+            raise
+        raise _node_lost(job.cluster) from error  # it was ready when this job took it
     if status.state == CommandState.EXITED:
-        return _settle(step, job, status)
+        return _settle(step, job, status, cloud)
     services.job_mark_running(job=job, status=status)
     if status.state == CommandState.RUNNING:
         return Wait(SLOW_POLL_SECONDS, 50, "The command runs", "run")
@@ -125,7 +137,7 @@ def _ask_once_more(step: Step, job: Job) -> None:
         raise CloudError(REFUSED, str(error)) from error
 
 
-def _wait_for_cluster(job: Job, now: datetime) -> Wait | None:
+def _wait_for_cluster(job: Job, now: datetime, *, has_begun: bool) -> Wait | None:
     """None once the cluster is ready and held by this job (F157, F175)."""
     cluster = job.cluster
     if job.state == Job.State.RUNNING:
@@ -139,6 +151,8 @@ def _wait_for_cluster(job: Job, now: datetime) -> Wait | None:
         if cluster.is_asleep:
             return _wake_cluster(job, now)
     if cluster.state != Cluster.State.RUNNING:
+        if has_begun or cluster.leases.filter(holder_uuid=job.uuid).exists():
+            raise _node_lost(cluster)
         why = f": {cluster.state_reason}" if cluster.state_reason else "."
         raise CloudError("ClusterFailed", f"Cluster {cluster.name} is {cluster.state}{why}")
     if not _hold(job, now):
@@ -186,7 +200,7 @@ def _hold(job: Job, start: datetime) -> bool:
     )
 
 
-def _settle(step: Step, job: Job, status: CommandStatus) -> Outcome:
+def _settle(step: Step, job: Job, status: CommandStatus, cloud: Cloud) -> Outcome:
     """Facts first, then the state, then let go: a crash between any two is made good by the next
     step.
     """
@@ -194,18 +208,34 @@ def _settle(step: Step, job: Job, status: CommandStatus) -> Outcome:
     for kind, name in step.ledger.open_resources():
         step.ledger.confirm_gone(kind, name)
     if status.reason:
-        return _try_again(job, _failure(job, status), step.now)
+        return _try_again(job, _failure(job, status, cloud), step.now)
     services.job_mark_succeeded(job=job)
     _let_go(job)
     return Done("The command ended with exit code 0")
 
 
-def _failure(job: Job, status: CommandStatus) -> CloudError:
-    if job.cluster.state == Cluster.State.RUNNING:
-        return CloudError(reason_named(status.reason), status.message)
+def _failure(job: Job, status: CommandStatus, cloud: Cloud) -> CloudError:
+    """What a dead cluster takes along looks like a program's own end or a lost watcher."""
+    if status.reason in MAYBE_NODE_LOST and _is_cluster_gone(job, status, cloud):
+        return _node_lost(job.cluster)
+    return CloudError(reason_named(status.reason), status.message)
+
+
+def _is_cluster_gone(job: Job, status: CommandStatus, cloud: Cloud) -> bool:
+    """By its row, or by a look at it where the platform may not have noticed yet."""
+    if job.cluster.state != Cluster.State.RUNNING:
+        return True
+    if status.reason != "Lost":
+        return False
+    seen = cloud.observe_clusters([job.cluster.uuid]).get(job.cluster.uuid)
+    return seen is None or seen.phase in (ClusterPhase.ABSENT, ClusterPhase.FAILED)
+
+
+def _node_lost(cluster: Cluster) -> CloudError:
+    state = "" if cluster.state == Cluster.State.RUNNING else f" ({cluster.state})"
     return CloudError(
         "NodeLost",
-        f"Cluster {job.cluster.name} went away while the command ran ({job.cluster.state}). "
+        f"Cluster {cluster.name} went away while this job had it{state}. "
         "Run it again on another cluster.",
     )
 
