@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from clusters.models import Cluster
+from tests.clouds.memory_groups import why_not
 from tests.fake_cloud import FakeCloud
 from workspaces.models import (
     CloudConfiguration,
@@ -23,6 +24,14 @@ from workspaces.models import (
 )
 
 PASSWORD = "correct horse battery staple"
+
+
+def pytest_report_header() -> list[str]:
+    """What this machine does not allow to be tested."""
+    reason = why_not()
+    return (
+        [f"not tested here: OutOfMemory by a real kill of the kernel ({reason})"] if reason else []
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.clouds.cases import Case
+from tests.clouds.memory_groups import why_not
 from tests.git_server import GitServer
 from tests.waiting import wait_until
 from workspaces.clouds.local.driver import LocalCloud
@@ -16,6 +17,8 @@ from workspaces.clouds.local.machine import has_own_host_names
 from workspaces.clouds.local.runtimes import Runtimes
 
 REPOSITORY = Path(__file__).parents[2]
+# A test that could only be skipped is not collected; the header of tests/conftest.py says so.
+collect_ignore = ["test_out_of_memory.py"] if why_not() else []
 
 
 @pytest.fixture(scope="session")
