@@ -90,6 +90,7 @@ class Clusters:
         self, spec: ClusterSpec, reservation: Reservation, runtime: Runtime
     ) -> None:
         engines.write_hostfile(self._layout, spec)
+        engines.write_nodes(self._layout, spec)
         create_overlay(self._layout, spec.uuid, runtime)
         write_activate(self._layout, spec, runtime)
         engines.prepare(self._layout, spec, reservation, runtime)
@@ -112,6 +113,7 @@ class Clusters:
     def stop(self, spec: ClusterSpec) -> Progress:
         """The files stay, the places are given back; the next ``ensure`` is a new generation."""
         self.reservations.change(spec.uuid, is_stopped=True)
+        engines.mark_stopped(self._layout, spec.uuid)
         ended, left = self._end_processes(spec.uuid)
         if left:
             return Progress(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -14,7 +15,7 @@ from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.machine import counted, has_own_host_names, nodes_of
 from workspaces.clouds.local.reservations import Reservation
 from workspaces.clouds.local.runs import Look
-from workspaces.clouds.local.shim.state import Spec, Stage
+from workspaces.clouds.local.shim.state import Spec, Stage, write_json
 from workspaces.clouds.local.shim.streams import KILLED_RANK
 
 NODEKIT = Path(__file__).parents[1] / "nodekit"
@@ -47,6 +48,24 @@ def write_hostfile(layout: Layout, spec: ClusterSpec) -> None:
     draft = path.with_name(f"{path.name}.draft")
     draft.write_text(text)
     draft.replace(path)
+
+
+def write_nodes(layout: Layout, spec: ClusterSpec) -> None:
+    """For the magics of kernels: where the nodes are, and that they are meant to run."""
+    nodes = nodes_of(spec.uuid, spec.node_count)
+    told = {
+        "state": "started",
+        "cores": spec.instance_type.cores,
+        "nodes": [{"name": node.name, "address": node.address} for node in nodes],
+    }
+    write_json(layout.nodes_file(spec.uuid), told)
+
+
+def mark_stopped(layout: Layout, cluster: UUID) -> None:
+    """So that kernels can say so instead of failing."""
+    path = layout.nodes_file(cluster)
+    if path.exists():
+        write_json(path, {**json.loads(path.read_text()), "state": "stopped"})
 
 
 def prepare(layout: Layout, spec: ClusterSpec, reservation: Reservation, runtime: Runtime) -> None:

@@ -20,6 +20,8 @@ from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.machine import LAUNCHER, node_prefix
 
 CONSTRAINTS = Path(__file__).parent / "constraints.txt"
+# Goes on the path of kernels: there lies the extension bodo_magics.
+KERNEL_PACKAGES = Path(__file__).parents[1] / "nodekit" / "kernel"
 _REFUSED = re.compile(r"^(LD_|HYDRA_|PMI_|PMIX_|BODO_(RUN|CLUSTER|WORKSPACE|STATE)$)")
 # What a person in a terminal needs of the above; HOME and the like stay their own.
 _FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "PIP_", "BODO_", "MPI4PY_", "HYDRA_", "UCX_", "FI_")
@@ -80,6 +82,20 @@ def cluster_environment(layout: Layout, spec: ClusterSpec, runtime: Runtime) -> 
         # An ordinary user's nodes live in user namespaces of their own, where UCX may not open
         # another rank's memory through /proc; named segments it may.
         "UCX_POSIX_USE_PROC_LINK": "y" if os.geteuid() == 0 else "n",
+    }
+
+
+def kernel_variables(layout: Layout, spec: ClusterSpec, *, name: str) -> dict[str, str]:
+    """What makes the magics of a kernel work with this cluster; ``name`` is how it is shown."""
+    return {
+        "BODO_CLUSTER_NAME": name,
+        "BODO_CLUSTER_UUID": str(spec.uuid),
+        "BODO_CLIENT_FILE": str(layout.client_file(spec.uuid)),
+        "BODO_HOSTFILE": str(layout.hostfile(spec.workspace.uuid, spec.uuid)),
+        "BODO_NODES_FILE": str(layout.nodes_file(spec.uuid)),
+        "BODO_PACKAGES_FILE": str(layout.packages_file(spec.uuid)),
+        # All nodes of this machine run in the same overlay.
+        "BODO_NODES_SHARE_ENVIRONMENT": "1",
     }
 
 

@@ -66,6 +66,16 @@ class Layout:
     def cluster(self, uuid: UUID) -> Path:
         return self.clusters / str(uuid)
 
+    def client_file(self, cluster: UUID) -> Path:
+        """How ipyparallel's clients reach the controller; another one after every start."""
+        return self.cluster(cluster) / "ipp" / "security" / "ipcontroller-client.json"
+
+    def nodes_file(self, cluster: UUID) -> Path:
+        return self.cluster(cluster) / "nodes.json"
+
+    def packages_file(self, cluster: UUID) -> Path:
+        return self.cluster(cluster) / "packages.json"
+
     def hostfile(self, workspace: UUID, cluster: UUID) -> Path:
         return self.shared(workspace) / f".hostfile-{cluster}"
 
