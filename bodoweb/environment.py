@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import secrets
 import warnings
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 FIELD_KEY_BYTES = 32
+DNS_LABEL = 63  # characters
+_ANY_UUID = "00000000-0000-4000-8000-000000000000"
 DATABASE_ENGINES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 
@@ -122,3 +126,69 @@ def field_keys(text: str) -> list[bytes]:
             )
         keys.append(key)
     return keys
+
+
+def notebook_origin(text: str, *, public: SplitResult) -> str:
+    """The origin of notebooks, with ``{uuid}`` in its first label; never near the platform's.
+
+    A page on a notebook's host runs its owner's code. It gets no cookie of the platform, whose
+    cookies belong to its host alone. It could set one for a parent domain of both hosts: with TLS
+    browsers refuse that for the platform's cookies by their ``__Host-`` prefix; without TLS the
+    two may have no such parent (browsers take a name without a dot, localhost, for none).
+    """
+    origin = urlsplit(text.rstrip("/").replace("{uuid}", _ANY_UUID))
+    host, label = origin.hostname or "", (origin.hostname or "").partition(".")[0]
+    if (
+        text.count("{uuid}") != 1
+        or _ANY_UUID not in label
+        or origin.scheme not in {"http", "https"}
+        or f"{origin.scheme}://{origin.netloc}" != text.rstrip("/").replace("{uuid}", _ANY_UUID)
+        or "@" in origin.netloc
+        or len(label) > DNS_LABEL
+    ):
+        raise ImproperlyConfigured(
+            "BODO_NOTEBOOK_ORIGIN must be an address such as https://nb-{uuid}.notebooks.example,"
+            f" with {{uuid}} in the first part of the host, not {text!r}."
+        )
+    if public.scheme == "https" and origin.scheme != "https":
+        raise ImproperlyConfigured(
+            "BODO_NOTEBOOK_ORIGIN must begin with https:// because BODO_PUBLIC_URL does."
+        )
+    _keep_apart(host, public)
+    default_port = {"http": ":80", "https": ":443"}[origin.scheme]
+    return text.rstrip("/").lower().removesuffix(default_port)
+
+
+def notebook_hosts(origin: str) -> str:
+    """All of them, as a Content-Security-Policy writes it: ``https://*.notebooks.example``."""
+    scheme, _, netloc = origin.partition("://")
+    return f"{scheme}://*.{netloc.partition('.')[2]}"
+
+
+def _keep_apart(notebook: str, public: SplitResult) -> None:
+    """Raise when pages on the ``notebook`` host could reach the cookies of the platform's."""
+    platform = public.hostname or ""
+    like = re.escape(notebook).replace(re.escape(_ANY_UUID), r"[0-9a-f-]{36}")
+    if re.search(rf"(^|\.){like}$", platform):
+        raise ImproperlyConfigured(
+            f"BODO_NOTEBOOK_ORIGIN must not match the platform's own host {platform}: a notebook's"
+            " page would get its cookies."
+        )
+    shared = _shared_domain(notebook, platform)
+    if public.scheme != "https" and "." in shared:
+        raise ImproperlyConfigured(
+            f"BODO_NOTEBOOK_ORIGIN must not lie under {shared} like BODO_PUBLIC_URL while that"
+            " begins with http://: a notebook's page could set the platform's cookies. Use https"
+            " for both, or another domain for notebooks."
+        )
+
+
+def _shared_domain(one: str, other: str) -> str:
+    """The longest name that both end with: "example.org" of a.example.org and b.example.org."""
+    shared: list[str] = []
+    pairs = zip(reversed(one.split(".")), reversed(other.split(".")), strict=False)
+    for left, right in pairs:
+        if left != right:
+            break
+        shared.insert(0, left)
+    return ".".join(shared)

@@ -15,7 +15,15 @@ from csp.constants import NONE, SELF
 from django.contrib.messages import constants as message_levels
 from django.core.exceptions import ImproperlyConfigured
 
-from bodoweb.environment import Env, database, field_keys, folder, secret
+from bodoweb.environment import (
+    Env,
+    database,
+    field_keys,
+    folder,
+    notebook_hosts,
+    notebook_origin,
+    secret,
+)
 
 django_stubs_ext.monkeypatch()  # ModelForm[…] and the like may then be written in the code
 env = Env()
@@ -23,7 +31,9 @@ env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 MODE = env.choice("BODO_MODE", ("development", "production"), "development")
 IS_DEVELOPMENT = MODE == "development"
-PROCESS = env.choice("BODO_PROCESS", ("command", "web", "worker", "controller"), "command")
+PROCESS = env.choice(
+    "BODO_PROCESS", ("command", "web", "notebooks", "worker", "controller"), "command"
+)
 DATA_DIR = folder("BODO_DATA_DIR", BASE_DIR / "var")
 
 # Django itself ------------------------------------------------------------------------------
@@ -45,6 +55,14 @@ if _public.scheme not in {"http", "https"} or not _public.hostname:
     raise ImproperlyConfigured(
         f"BODO_PUBLIC_URL must be an address such as https://bodo.example.org, not {PUBLIC_URL!r}."
     )
+_origin = os.environ.get("BODO_NOTEBOOK_ORIGIN", "").strip()
+if not _origin and not IS_DEVELOPMENT:
+    raise ImproperlyConfigured(
+        "BODO_NOTEBOOK_ORIGIN must be set in production, such as https://nb-{uuid}.notebooks.example."
+    )
+NOTEBOOK_ORIGIN = notebook_origin(
+    _origin or f"http://nb-{{uuid}}.localhost:{NOTEBOOK_PORT}", public=_public
+)
 ALLOWED_HOSTS = [_public.hostname]
 if IS_DEVELOPMENT:
     ALLOWED_HOSTS += ["localhost", "127.0.0.1"]
@@ -305,7 +323,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
-        "form-action": [SELF],
+        # OPEN NOTEBOOK is a form whose answer leads to the notebook's own host.
+        "form-action": [SELF, notebook_hosts(NOTEBOOK_ORIGIN)],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
     }

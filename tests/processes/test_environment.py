@@ -16,7 +16,12 @@ KEYS = {
     "BODO_SECRET_KEY": "s" * 50,
     "BODO_FIELD_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 }
-PRODUCTION = {"BODO_MODE": "production", "BODO_PUBLIC_URL": "https://bodo.example.org", **KEYS}
+PRODUCTION = {
+    "BODO_MODE": "production",
+    "BODO_PUBLIC_URL": "https://bodo.example.org",
+    "BODO_NOTEBOOK_ORIGIN": "https://nb-{uuid}.notebooks.example",
+    **KEYS,
+}
 
 
 def start(tmp_path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -47,6 +52,10 @@ def start(tmp_path: Path, environment: dict[str, str]) -> subprocess.CompletedPr
         ({"EMAIL_URL": "nonsense"}, "EMAIL_URL must look like"),
         ({"BODO_MODE": "production"}, "BODO_SECRET_KEY must be set in production"),
         ({**PRODUCTION}, "EMAIL_URL must be set in production"),
+        (
+            {**PRODUCTION, "BODO_NOTEBOOK_ORIGIN": ""},
+            "BODO_NOTEBOOK_ORIGIN must be set in production, such as https://nb-{uuid}.",
+        ),
     ],
 )
 def test_a_bad_value_is_told_in_a_sentence(
