@@ -7,7 +7,7 @@ organization or workspace, a member without the right 403.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Concatenate, cast
 from uuid import UUID
@@ -98,6 +98,32 @@ def workspace_role(user: User, workspace: Workspace) -> str | None:
         .values_list("role", flat=True)
         .first()
     )
+
+
+def workspace_roles(pairs: Iterable[tuple[User, Workspace]]) -> dict[tuple[int, int], str]:
+    """The same answer for many at once, by (user pk, workspace pk); two queries.
+
+    Pairs without a role are missing.
+    """
+    wanted = {(user.pk, workspace.pk, workspace.organization_id) for user, workspace in pairs}
+    people = {user for user, _, _ in wanted}
+    managers = set(
+        OrganizationMembership.objects.filter(
+            user__in=people, organization__in={row[2] for row in wanted}, role__in=_MANAGERS
+        ).values_list("user", "organization")
+    )
+    own = {
+        (user, workspace): role
+        for user, workspace, role in WorkspaceMembership.objects.filter(
+            user__in=people, workspace__in={row[1] for row in wanted}
+        ).values_list("user", "workspace", "role")
+    }
+    roles = {}
+    for user, workspace, organization in wanted:
+        role = Role.ADMIN.value if (user, organization) in managers else own.get((user, workspace))
+        if role is not None:
+            roles[user, workspace] = role
+    return roles
 
 
 def role_may(role: str | None, action: str) -> bool:

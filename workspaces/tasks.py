@@ -7,10 +7,12 @@ import logging
 import time
 
 from django.core.management import call_command
+from django.utils import timezone
 from django_q.tasks import async_task
 
 from workspaces.clouds.base import CloudError
 from workspaces.models import CloudConfiguration, Workspace
+from workspaces.notebooks.access import accesses_forget
 from workspaces.operations.runner import run_step
 from workspaces.services import cloud_of, workspace_files
 
@@ -42,6 +44,7 @@ def refresh_cloud(configuration_pk: int) -> None:
 
 def forget_old_sessions() -> None:
     call_command("clearsessions")
+    accesses_forget(now=timezone.now())
 
 
 def measure_shared_files() -> None:
