@@ -278,6 +278,7 @@ PERIODIC_DUTIES = {  # dotted path: seconds between two runs
     "accounts.tasks.lock_dormant_users": 24 * 3600,
     "clusters.tasks.check_clusters": 5,
     "clusters.tasks.run_idle_timers": 20,
+    "clusters.tasks.settle_attachments": 5,
     "workspaces.tasks.refresh_clouds": 6 * 3600,
     "workspaces.tasks.forget_old_sessions": 24 * 3600,
     "workspaces.tasks.measure_shared_files": 300,

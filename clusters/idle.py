@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clusters.models import Cluster, ClusterLease
+from clusters.models import Cluster, ClusterLease, NotebookAttachment
 
 # From which state which timer leads on, nearest first.
 _NEXT = {
@@ -55,14 +55,19 @@ def next_automatic_act(cluster: Cluster, *, is_held: bool) -> AutomaticAct | Non
 
 
 def with_outlook(clusters: Iterable[Cluster], now: datetime) -> list[Cluster]:
-    """The clusters with ``leases_now`` and ``outlook``, what they will do by themselves; two
-    queries for all of them.
+    """The clusters with ``leases_now``, the jobs that have them; ``attachments_now``, the notebooks
+    that share them; and ``outlook``, what they will do by themselves. Two queries for all of them.
     """
     rows = list(clusters)
+    pks = [row.pk for row in rows]
     held: dict[int, list[ClusterLease]] = {}
-    for lease in ClusterLease.objects.held(now).filter(cluster__in=[row.pk for row in rows]):
+    for lease in ClusterLease.objects.held(now).filter(is_exclusive=True, cluster__in=pks):
         held.setdefault(lease.cluster_id, []).append(lease)
+    shared: dict[int, list[NotebookAttachment]] = {}
+    for attachment in NotebookAttachment.objects.shown().filter(cluster__in=pks):
+        shared.setdefault(attachment.cluster_id, []).append(attachment)
     for row in rows:
         row.leases_now = held.get(row.pk, [])  # type: ignore[attr-defined]  # for the template
+        row.attachments_now = shared.get(row.pk, [])  # type: ignore[attr-defined]  # for the template
         row.outlook = next_automatic_act(row, is_held=row.pk in held)  # type: ignore[attr-defined]  # for the template
     return rows

@@ -1,4 +1,6 @@
-"""Taking and letting go of a cluster. The row lock decides a race for it, also against a pause."""
+"""Taking, sharing and letting go of a cluster. The row lock decides a race for it, also against a
+pause.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +38,30 @@ def lease_take(
         expires_at=expires_at,
     )
     _note_activity(locked, now)
+    return True
+
+
+@transaction.atomic
+def lease_share(
+    *, cluster: Cluster, holder_kind: str, holder_uuid: UUID, now: datetime, expires_at: datetime
+) -> bool:
+    """Use a RUNNING cluster beside others that share it, or renew one's own lease; that keeps jobs
+    off, and neither timers nor people. False when a job has it, or when it is not RUNNING.
+    """
+    locked = Cluster.objects.select_for_update().get(pk=cluster.pk)
+    mine = ClusterLease.objects.filter(cluster=locked, holder_uuid=holder_uuid)
+    if mine.update(expires_at=expires_at):
+        return True
+    if locked.state != Cluster.State.RUNNING or locked.holder(now) is not None:
+        return False
+    ClusterLease.objects.create(
+        cluster=locked,
+        holder_kind=holder_kind,
+        holder_uuid=holder_uuid,
+        is_exclusive=False,
+        taken_at=now,
+        expires_at=expires_at,
+    )
     return True
 
 

@@ -28,6 +28,10 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
             auto_pause_minutes=None, auto_stop_minutes=None, auto_shutdown_minutes=None
         )
 
+    def attachable(self) -> ClusterQuerySet:
+        """What a notebook may choose: neither made for one job nor on its way out (F120)."""
+        return self.live().filter(is_dedicated=False, removal_requested_at=None)
+
     def free(self, now: datetime) -> ClusterQuerySet:
         """Usable, and bound to no notebook and no job (F157)."""
         held = ClusterLease.objects.held(now).values("cluster")
@@ -237,6 +241,12 @@ class ClusterLease(models.Model):
         return f"{self.holder_kind} {self.holder_uuid}"
 
 
+class NotebookAttachmentQuerySet(models.QuerySet["NotebookAttachment"]):
+    def shown(self) -> NotebookAttachmentQuerySet:
+        """With what pages say about one, in the order in which they came."""
+        return self.select_related("notebook__owner", "cluster").order_by("attached_at", "pk")
+
+
 class NotebookAttachment(models.Model):
     """A notebook server has kernels that work with this cluster (F120). Its lease, not exclusive,
     keeps jobs off the cluster; the lease is renewed while such kernels live.
@@ -249,6 +259,8 @@ class NotebookAttachment(models.Model):
     )
     attached_at = models.DateTimeField()
     last_kernel_at = models.DateTimeField()  # when a kernel of it was seen last, or was asked for
+
+    objects = NotebookAttachmentQuerySet.as_manager()
 
     class Meta:
         constraints = [

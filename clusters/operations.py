@@ -45,7 +45,9 @@ def _wait(progress: Progress) -> Wait:
 
 
 def _take_away(step: Step) -> Outcome:
+    """Machines, folder, and what notebooks had of it: their kernel and key (F141)."""
     cluster = _cluster(step)
+    services.attachments_end(cluster=cluster)
     cloud = cloud_of(cluster.workspace.cloud_configuration)
     progress = cloud.remove_cluster(services.cluster_spec(cluster), step.ledger)
     return Done(progress.message) if progress.is_done else _wait(progress)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from django.utils import timezone
 
 from clusters.models import Cluster
-from clusters.services import cluster_mark_lost, idle_act, idle_warn
+from clusters.services import attachments_settle, cluster_mark_lost, idle_act, idle_warn
 from workspaces.clouds.base import ClusterPhase
 from workspaces.models import CloudConfiguration
 from workspaces.services import cloud_of
@@ -48,3 +48,8 @@ def run_idle_timers() -> None:
     for cluster in rows:
         if not idle_act(cluster=cluster, now=now):
             idle_warn(cluster=cluster, now=now)
+
+
+def settle_attachments() -> None:
+    """Notebooks that ended hold no cluster; those that came up get the one they were made with."""
+    attachments_settle(now=timezone.now())

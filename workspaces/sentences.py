@@ -20,6 +20,8 @@ _WHOLE = {
     "cluster.reshape": "changed the nodes of cluster",
     "cluster.snooze": "put off the pause of cluster",
     "cluster.clean": "cleaned up after cluster",
+    "cluster.attach": "attached a notebook to cluster",
+    "cluster.detach": "detached a notebook from cluster",
 }
 _PAST = {
     "run": "ran",

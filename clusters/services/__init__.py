@@ -1,5 +1,14 @@
 """All writes to clusters, their leases and their meter."""
 
+from clusters.services.attachments import (
+    attachable_clusters,
+    attachments_end,
+    attachments_renew,
+    attachments_settle,
+    notebook_attach,
+    notebook_detach,
+    why_not_attachable,
+)
 from clusters.services.creation import (
     Extras,
     IdleTimers,
@@ -35,6 +44,10 @@ __all__ = [
     "ClusterRefused",
     "Extras",
     "IdleTimers",
+    "attachable_clusters",
+    "attachments_end",
+    "attachments_renew",
+    "attachments_settle",
     "cluster_act",
     "cluster_create",
     "cluster_edit",
@@ -58,6 +71,9 @@ __all__ = [
     "idle_act",
     "idle_warn",
     "living_cluster_names",
+    "notebook_attach",
+    "notebook_detach",
     "usage_close",
     "usage_open",
+    "why_not_attachable",
 ]

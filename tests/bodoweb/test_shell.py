@@ -214,7 +214,7 @@ def test_the_dashboard_takes_as_many_queries_for_ten_clusters_as_for_one(
     for number in range(10):
         cluster(f"Cluster {number}", state="RUNNING")
 
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(20):
         browser.get(f"/o/{workspace.organization.uuid}/")
 
 
