@@ -274,11 +274,14 @@ CLOUD_SETTINGS = {
 PROVIDERS = ["local"] if LOCAL_CLOUD else []
 SPENDING_GUARDS: list[str] = []  # dotted paths, asked before anything that costs
 WORKSPACE_TENANTS = ["clusters.services.living_cluster_names"]
+NOTEBOOK_IDLE_MINUTES = env.integer("BODO_NOTEBOOK_IDLE_MINUTES", 24 * 60)  # 0 is never
 PERIODIC_DUTIES = {  # dotted path: seconds between two runs
     "accounts.tasks.lock_dormant_users": 24 * 3600,
     "clusters.tasks.check_clusters": 5,
     "clusters.tasks.run_idle_timers": 20,
     "clusters.tasks.settle_attachments": 5,
+    "workspaces.tasks.check_notebooks": 5,
+    "workspaces.tasks.pause_idle_notebooks": 60,
     "workspaces.tasks.refresh_clouds": 6 * 3600,
     "workspaces.tasks.forget_old_sessions": 24 * 3600,
     "workspaces.tasks.measure_shared_files": 300,

@@ -17,6 +17,7 @@ from tests.clouds.memory_groups import why_not
 from tests.fake_cloud import FakeCloud
 from workspaces.models import (
     CloudConfiguration,
+    Notebook,
     Organization,
     OrganizationMembership,
     Workspace,
@@ -129,6 +130,28 @@ def cluster(workspace: Workspace) -> Callable[..., Cluster]:
 
 
 @pytest.fixture
+def notebook(workspace: Workspace) -> Callable[..., Notebook]:
+    """``notebook(owner, "Lab", state="PAUSED")``; its token is "token of <name>"."""
+    from workspaces.secrets import seal
+
+    def make(owner: User | None, name: str = "Lab", **fields: Any) -> Notebook:
+        defaults: dict[str, Any] = {
+            "workspace": workspace,
+            "instance_type": "c5.large",
+            "vcpus": 2,
+            "cores": 1,
+            "memory_mib": 4096,
+            "created_at": timezone.now(),
+        }
+        made = Notebook(owner=owner, name=name, **{**defaults, **fields})
+        made.sealed_token = seal(f"token of {name}", context=made.token_context)
+        made.save()
+        return made
+
+    return make
+
+
+@pytest.fixture
 def run_operations() -> Callable[..., int]:
     """Carry out every due step as a worker would, until nothing is open or ``steps`` are done."""
     from workspaces.models import Operation
@@ -137,7 +160,7 @@ def run_operations() -> Callable[..., int]:
     def run(steps: int = 100) -> int:
         done = 0
         while done < steps:
-            operation = Operation.objects.unsettled().order_by("pk").first()
+            operation = Operation.objects.unsettled().order_by("next_step_at", "pk").first()
             if operation is None:
                 break
             Operation.objects.filter(pk=operation.pk).update(next_step_at=timezone.now())

@@ -55,6 +55,7 @@ WORKSPACE_ACTIONS: dict[str, frozenset[str]] = {
     "workspace.view": _ALL_ROLES,
     "workspace.remove": _ADMINS,
     "workspace.retry": _ADMINS,
+    "workspace.change": _ADMINS,
     "member.view": _ALL_ROLES,
     "member.invite": _ADMINS,
     "member.change": _ADMINS,

@@ -30,6 +30,7 @@ _ACTION_WORDS = {
     "workspace.view": "See the workspace",
     "workspace.remove": "Remove the workspace",
     "workspace.retry": "Deploy it again after a failure",
+    "workspace.change": "Change its settings",
     "member.view": "See its users",
     "member.invite": "Invite users",
     "member.change": "Change roles",

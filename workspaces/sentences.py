@@ -22,6 +22,8 @@ _WHOLE = {
     "cluster.clean": "cleaned up after cluster",
     "cluster.attach": "attached a notebook to cluster",
     "cluster.detach": "detached a notebook from cluster",
+    "notebook.lost": "found no server of notebook",
+    "workspace.configure": "changed the notebook configuration of workspace",
 }
 _PAST = {
     "run": "ran",
@@ -29,6 +31,7 @@ _PAST = {
     "stop": "stopped",
     "submit": "submitted",
     "set": "set",
+    "reset": "reset",
     "put": "put",
 }
 _SOURCES = {
@@ -41,6 +44,7 @@ _SOURCES = {
 _ICONS = {
     "cluster": "server",
     "job": "player-play",
+    "notebook": "notebook",
     "workspace": "stack-2",
     "organization": "building",
     "cloud_configuration": "cloud",

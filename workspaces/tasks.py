@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import defaultdict
+from contextlib import suppress
 
 from django.core.management import call_command
+from django.db import models
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from workspaces.clouds.base import CloudError
-from workspaces.models import CloudConfiguration, Workspace
+from workspaces.clouds.base import CloudError, NotebookPhase
+from workspaces.models import CloudConfiguration, Notebook, Operation, Workspace
+from workspaces.notebook_idle import pauses_at
 from workspaces.notebooks.access import accesses_forget
+from workspaces.operations.lifecycle import Actor, OperationConflict
 from workspaces.operations.runner import run_step
-from workspaces.services import cloud_of, workspace_files
+from workspaces.services import (
+    NotebookRefused,
+    cloud_of,
+    notebook_mark_lost,
+    notebook_pause_idle,
+    notebooks_suspend_without_right,
+    workspace_files,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -60,3 +72,37 @@ def measure_shared_files() -> None:
                 logger.info("the files of workspace %s were not counted in time", workspace.uuid)
         except CloudError as error:
             logger.warning("the files of workspace %s: %s", workspace.uuid, error.message)
+
+
+def check_notebooks() -> None:
+    """Pause the servers of those who lost the right to them; then look once at all running ones
+    of each cloud configuration, and tell the dead.
+    """
+    notebooks_suspend_without_right(actor=Actor(source=Operation.Source.DRIFT))
+    by_cloud: dict[CloudConfiguration, list[Notebook]] = defaultdict(list)
+    for notebook in _running_notebooks():
+        by_cloud[notebook.workspace.cloud_configuration].append(notebook)
+    for configuration, notebooks in by_cloud.items():
+        seen = cloud_of(configuration).observe_notebooks([row.uuid for row in notebooks])
+        for notebook in notebooks:
+            status = seen.get(notebook.uuid)
+            if status is None or status.phase in (NotebookPhase.ABSENT, NotebookPhase.FAILED):
+                told = status.message if status else ""
+                notebook_mark_lost(notebook=notebook, reason=told or "Its server is gone.")
+
+
+def pause_idle_notebooks() -> None:
+    """Each decides for itself, in its own transaction; one that is refused keeps no other."""
+    now = timezone.now()
+    for notebook in _running_notebooks():
+        at = pauses_at(notebook)
+        if at is None or at > now:
+            continue
+        with suppress(NotebookRefused, OperationConflict):
+            notebook_pause_idle(notebook=notebook, now=now)
+
+
+def _running_notebooks() -> models.QuerySet[Notebook]:
+    return Notebook.objects.running().select_related(
+        "owner", "workspace__organization", "workspace__cloud_configuration"
+    )

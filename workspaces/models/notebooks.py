@@ -60,6 +60,8 @@ class Notebook(models.Model):
     memory_mib = models.PositiveIntegerField()
     # The cluster that its notebooks are attached to from the start; clusters live a floor above.
     preferred_cluster = models.UUIDField("Cluster", null=True, blank=True)
+    # None: as the installation says (BODO_NOTEBOOK_IDLE_MINUTES); 0: never.
+    idle_minutes = models.PositiveIntegerField("Auto pause", null=True, blank=True)
     sealed_token = models.TextField()
     address = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=14, choices=State.choices, default=State.NEW)
@@ -105,6 +107,11 @@ class Notebook(models.Model):
     def is_open(self) -> bool:
         """OPEN NOTEBOOK works (F039)."""
         return self.state == self.State.RUNNING
+
+    @property
+    def status(self) -> str:
+        """The documents' word for it: FINISHED is one that can be opened (V12)."""
+        return "FINISHED" if self.is_open else self.state
 
     @property
     def verbs(self) -> list[str]:

@@ -53,6 +53,9 @@ class Workspace(models.Model):
     )
     name = models.CharField("Workspace name", max_length=80)
     region = models.CharField("Region", max_length=60)
+    # For the next My Notebook that is made here; empty and None: as the installation says.
+    notebook_instance_type = models.CharField("Instance type", max_length=60, blank=True)
+    notebook_idle_minutes = models.PositiveIntegerField("Auto pause", null=True, blank=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.NEW)
     status_reason = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
