@@ -6,11 +6,10 @@ answers (F038, F039).
 
 from __future__ import annotations
 
-from django.utils.module_loading import import_string
-
 from workspaces import services
 from workspaces.clouds.base import Cloud, CloudError, NotebookPhase, NotebookSpec, Progress
 from workspaces.models import Notebook, Operation
+from workspaces.notebooks.probe import probe
 from workspaces.operations.registry import Done, Outcome, Step, Wait, handles
 from workspaces.secrets import SecretUnreadable, unseal
 
@@ -23,12 +22,6 @@ START_DEADLINES: dict[str, int] = {
     NotebookPhase.NODE: 300,
     State.READINESSPROBE: 120,
 }
-
-
-def probe(address: str, token: str) -> str:
-    """Empty when the server answers, else why not."""
-    said: str = import_string("workspaces.notebooks.probe.probe")(address, token)
-    return said
 
 
 def _notebook(step: Step) -> Notebook:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from accounts.models import User
-from workspaces.models import Notebook, OrganizationMembership, WorkspaceMembership
-from workspaces.permissions import OrgRole, Role, role_may
+from workspaces.models import Notebook
+from workspaces.permissions import role_may, workspace_roles
 
 
 def may_open(user: User, role: str | None, notebook: Notebook) -> bool:
@@ -29,29 +29,12 @@ def without_right(notebooks: Iterable[Notebook]) -> list[Notebook]:
     workspace or a Viewer now. Two queries for all of them; ``owner`` and ``workspace`` are read.
     """
     rows = list(notebooks)
-    users = {row.owner_id for row in rows}
-    managers = set(
-        OrganizationMembership.objects.filter(
-            user__in=users, role__in=(OrgRole.OWNER, OrgRole.ADMIN)
-        ).values_list("organization", "user")
-    )
-    roles: dict[tuple[int, int | None], str] = {
-        (workspace, user): role
-        for workspace, user, role in WorkspaceMembership.objects.filter(
-            user__in=users, workspace__in={row.workspace_id for row in rows}
-        ).values_list("workspace", "user", "role")
-    }
+    roles = workspace_roles((row.owner, row.workspace) for row in rows if row.owner)
+    return [row for row in rows if not _has_owner_with_right(row, roles)]
 
-    def role_of_owner(row: Notebook) -> str | None:
-        if (row.workspace.organization_id, row.owner_id) in managers:
-            return Role.ADMIN.value
-        return roles.get((row.workspace_id, row.owner_id))
 
-    return [
-        row
-        for row in rows
-        if row.owner is None
-        or not row.owner.is_active
-        or row.owner.is_locked
-        or not may_open(row.owner, role_of_owner(row), row)
-    ]
+def _has_owner_with_right(notebook: Notebook, roles: dict[tuple[int, int], str]) -> bool:
+    owner = notebook.owner
+    if owner is None or not owner.is_active or owner.is_locked:
+        return False
+    return may_open(owner, roles.get((owner.pk, notebook.workspace_id)), notebook)

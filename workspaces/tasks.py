@@ -83,7 +83,11 @@ def check_notebooks() -> None:
     for notebook in _running_notebooks():
         by_cloud[notebook.workspace.cloud_configuration].append(notebook)
     for configuration, notebooks in by_cloud.items():
-        seen = cloud_of(configuration).observe_notebooks([row.uuid for row in notebooks])
+        try:
+            seen = cloud_of(configuration).observe_notebooks([row.uuid for row in notebooks])
+        except CloudError as error:  # nobody knows: the next look decides
+            logger.warning("notebooks of %s: %s", configuration.uuid, error.message)
+            continue
         for notebook in notebooks:
             status = seen.get(notebook.uuid)
             if status is None or status.phase in (NotebookPhase.ABSENT, NotebookPhase.FAILED):
