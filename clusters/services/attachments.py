@@ -38,6 +38,11 @@ JUST_UP = timedelta(minutes=1)  # how long a notebook's own cluster is attached 
 KERNEL_PREFIX = "bodo-"
 
 
+def kernel_name(cluster: UUID) -> str:
+    """How its kernels are named in every server; what a provider answers when asked to attach."""
+    return f"{KERNEL_PREFIX}{cluster}"
+
+
 def attachable_clusters(workspace: Workspace) -> ClusterQuerySet:
     """What Create Notebook offers under Cluster (F036), by name."""
     return Cluster.objects.attachable().filter(workspace=workspace).order_by("name", "pk")
@@ -97,6 +102,13 @@ def why_not_attachable(cluster: Cluster) -> str:
         Cluster.State.TERMINATED: "Choose another cluster.",
     }
     return f"{cluster.name} is {state}. {ways.get(state, 'Wait until it is RUNNING.')}"
+
+
+def in_use_sentence(cluster: Cluster) -> str:
+    return (
+        f"A job uses {cluster.name} now and has it to itself. Attach when it has ended, or choose "
+        "another cluster."
+    )
 
 
 def attachments_renew(
@@ -163,10 +175,7 @@ def _bind(notebook: Notebook, cluster: Cluster, user: User, now: datetime) -> tu
         if reason := why_not_attachable(locked):
             raise ClusterRefused(reason)
         if not _share(notebook, locked, now):
-            raise ClusterRefused(
-                f"A job uses {locked.name} now and has it to itself. Attach when it has ended, or "
-                "choose another cluster."
-            )
+            raise ClusterRefused(in_use_sentence(locked))
         _, is_new = NotebookAttachment.objects.update_or_create(
             notebook=notebook,
             cluster=locked,
