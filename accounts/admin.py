@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from accounts.guards import UserRefused, user_departure_check
 from accounts.models import User
 from accounts.services import user_unlock
 
@@ -21,6 +27,17 @@ HISTORY = (
     "unlocked_at",
 )
 RIGHTS = ("is_staff", "is_superuser", "groups")
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    def clean_is_active(self) -> bool:
+        is_active = bool(self.cleaned_data["is_active"])
+        if self.instance.is_active and not is_active:
+            try:
+                user_departure_check([self.instance])
+            except UserRefused as error:
+                raise forms.ValidationError(str(error)) from error
+        return is_active
 
 
 @admin.register(User)
@@ -41,6 +58,7 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
         *HISTORY,
     ]
     filter_horizontal = ["groups"]
+    form = UserForm
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -49,6 +67,29 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
         """Only a superuser hands out the rights of one."""
         shown = [*HISTORY, "email"]
         return shown if request.user.is_superuser else [*shown, *RIGHTS]
+
+    def get_deleted_objects(
+        self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """Asked for the question and again for the answer, of one user or of a selection; what is
+        protected is not deleted."""
+        to_delete, counts, perms, protected = super().get_deleted_objects(objs, request)
+        try:
+            user_departure_check(list(objs))
+        except UserRefused as error:
+            messages.error(request, str(error))
+            protected = [*protected, str(error)]
+        return to_delete, counts, perms, protected
+
+    def response_action(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[User],
+        *args: Any,  # noqa: ANN401 - handed on as it comes
+    ) -> HttpResponse | None:
+        """One transaction, so that what was asked about a selection still holds when it goes."""
+        with transaction.atomic():
+            return super().response_action(request, queryset)
 
     @admin.action(description="Unlock selected users", permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

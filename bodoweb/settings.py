@@ -273,6 +273,7 @@ CLOUD_SETTINGS = {
 }
 PROVIDERS = ["local"] if LOCAL_CLOUD else []
 SPENDING_GUARDS: list[str] = []  # dotted paths, asked before anything that costs
+USER_GUARDS = ["workspaces.services.members.owners_stay_check"]  # asked before somebody goes
 WORKSPACE_TENANTS = ["clusters.services.living_cluster_names"]
 NOTEBOOK_IDLE_MINUTES = env.integer("BODO_NOTEBOOK_IDLE_MINUTES", 24 * 60)  # 0 is never
 PERIODIC_DUTIES = {  # dotted path: seconds between two runs

@@ -2,19 +2,21 @@ from __future__ import annotations
 
 from django.urls import path
 
+from workspaces.team_views import team_paths
 from workspaces.views import invitations, members
 
 app_name = "members"
 urlpatterns = [
-    path(
-        "o/<uuid:organization>/members/",
-        members.organization_member_list,
-        name="organization_list",
+    *team_paths("members/", members.member_list, "list"),
+    *team_paths("members/invite/", members.member_invite, "invite"),
+    *team_paths("members/leave/", members.member_leave_action, "leave"),
+    *team_paths("members/<uuid:member>/role/", members.member_role, "role"),
+    *team_paths("members/<uuid:member>/remove/", members.member_remove_action, "remove"),
+    *team_paths(
+        "invitations/<uuid:invitation>/resend/", members.invitation_resend_action, "resend"
     ),
-    path(
-        "o/<uuid:organization>/members/invite/",
-        members.organization_member_invite,
-        name="organization_invite",
+    *team_paths(
+        "invitations/<uuid:invitation>/revoke/", members.invitation_revoke_action, "revoke"
     ),
     path(
         "o/<uuid:organization>/members/transfer/",
@@ -22,54 +24,9 @@ urlpatterns = [
         name="organization_transfer",
     ),
     path(
-        "o/<uuid:organization>/members/<uuid:member>/role/",
-        members.organization_member_role,
-        name="organization_role",
-    ),
-    path(
-        "o/<uuid:organization>/members/<uuid:member>/remove/",
-        members.organization_member_remove,
-        name="organization_remove",
-    ),
-    path(
-        "o/<uuid:organization>/invitations/<uuid:invitation>/resend/",
-        members.organization_invitation_resend,
-        name="organization_resend",
-    ),
-    path(
-        "o/<uuid:organization>/invitations/<uuid:invitation>/revoke/",
-        members.organization_invitation_revoke,
-        name="organization_revoke",
-    ),
-    path("w/<uuid:workspace>/members/", members.workspace_member_list, name="workspace_list"),
-    path(
-        "w/<uuid:workspace>/members/invite/",
-        members.workspace_member_invite,
-        name="workspace_invite",
-    ),
-    path(
-        "w/<uuid:workspace>/members/<uuid:member>/role/",
-        members.workspace_member_role,
-        name="workspace_role",
-    ),
-    path(
-        "w/<uuid:workspace>/members/<uuid:member>/remove/",
-        members.workspace_member_remove,
-        name="workspace_remove",
-    ),
-    path(
-        "w/<uuid:workspace>/invitations/<uuid:invitation>/resend/",
-        members.workspace_invitation_resend,
-        name="workspace_resend",
-    ),
-    path(
-        "w/<uuid:workspace>/invitations/<uuid:invitation>/revoke/",
-        members.workspace_invitation_revoke,
-        name="workspace_revoke",
-    ),
-    path(
         "invitations/<uuid:invitation>/<str:secret>/",
         invitations.invitation_page,
         name="invitation",
     ),
+    path("memberships/", members.membership_list, name="own"),
 ]

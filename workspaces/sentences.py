@@ -15,6 +15,7 @@ _WHOLE = {
     "invitation.accept": "accepted the invitation sent to",
     "member.change": "changed the role of",
     "member.remove": "removed user",
+    "member.leave": "gave up the membership of",
     "organization.transfer": "made Owner",
     "cluster.lost": "found no machine of cluster",
     "cluster.reshape": "changed the nodes of cluster",

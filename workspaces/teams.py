@@ -7,6 +7,7 @@ are never kept: each request, and each service under its lock, reads the role fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from workspaces.models import (
     Workspace,
     WorkspaceMembership,
 )
-from workspaces.models.invitations import InvitationQuerySet
+from workspaces.models.invitations import GONE, InvitationQuerySet
 from workspaces.permissions import OrgRole, Role, organization_role, role_may, workspace_role
 
 
@@ -126,3 +127,31 @@ def matching(words: str) -> Q:
 
 def team_of(invitation: Invitation) -> Team:
     return Team(invitation.organization, invitation.workspace)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A team somebody is in by a membership of their own, and as what."""
+
+    team: Team
+    role: str
+    joined_at: datetime
+
+
+def places_of(user: User) -> list[tuple[Place, list[Place]]]:
+    """Each organization with its workspaces."""
+    inner: dict[int, list[Place]] = {}
+    own = WorkspaceMembership.objects.filter(user=user).exclude(workspace__status__in=GONE)
+    for row in own.select_related("workspace__organization").order_by("workspace__name"):
+        place = Place(
+            Team(row.workspace.organization, row.workspace), row.get_role_display(), row.created_at
+        )
+        inner.setdefault(row.workspace.organization.pk, []).append(place)
+    rows = OrganizationMembership.objects.filter(user=user).select_related("organization")
+    return [
+        (
+            Place(Team(row.organization), row.get_role_display(), row.created_at),
+            inner.get(row.organization.pk, []),
+        )
+        for row in rows.order_by("organization__name")
+    ]

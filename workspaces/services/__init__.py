@@ -22,8 +22,10 @@ from workspaces.services.invitations import (
     invitation_revoke,
     why_unusable,
 )
+from workspaces.services.mails import mail_send
 from workspaces.services.members import (
     MemberRefused,
+    member_leave,
     member_remove,
     member_role_change,
     ownership_transfer,
@@ -51,7 +53,7 @@ from workspaces.services.notebooks import (
     notebooks_suspend_without_right,
 )
 from workspaces.services.organizations import organization_create
-from workspaces.services.timeline import timeline_record
+from workspaces.services.timeline import timeline_note, timeline_record
 from workspaces.services.workspaces import (
     WorkspaceInUse,
     WorkspaceRefused,
@@ -83,6 +85,8 @@ __all__ = [
     "invitation_matches",
     "invitation_resend",
     "invitation_revoke",
+    "mail_send",
+    "member_leave",
     "member_remove",
     "member_role_change",
     "notebook_act",
@@ -104,6 +108,7 @@ __all__ = [
     "notebooks_suspend_without_right",
     "organization_create",
     "ownership_transfer",
+    "timeline_note",
     "timeline_record",
     "why_unusable",
     "workspace_create",

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import secrets
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import User
@@ -21,13 +17,11 @@ from workspaces.models.invitations import GONE
 from workspaces.models.workspaces import WorkspaceMembership
 from workspaces.operations.lifecycle import Actor
 from workspaces.permissions import OrgRole
-from workspaces.services.timeline import timeline_record
+from workspaces.services.mails import mail_send, name_of
+from workspaces.services.timeline import timeline_note
 from workspaces.teams import Team, team_of
 
-logger = logging.getLogger(__name__)
-
 RESEND_PAUSE = timedelta(minutes=1)
-NAME_LENGTH = 120  # of a timeline entry's target
 
 
 class InvitationRefused(Exception):  # noqa: N818 - an expected refusal, with a sentence for the user
@@ -240,22 +234,14 @@ def _hash(secret: str) -> str:
 
 def _mail(invitation: Invitation, secret: str, actor: Actor, now: datetime) -> None:
     """After the commit. A mail server that is down leaves ``mailed_at`` empty; RESEND helps."""
-    inviter = actor.user.get_full_name() if actor.user else ""
     context = {
-        "inviter": " ".join(inviter.split()) or (actor.user.email if actor.user else "bodoweb"),
+        "inviter": name_of(actor),
         "invitation": invitation,
         "url": settings.PUBLIC_URL + reverse("members:invitation", args=[invitation.uuid, secret]),
     }
-    subject = render_to_string("workspaces/email/invitation_subject.txt", context)
-    body = render_to_string("workspaces/email/invitation_body.txt", context)
-    message = EmailMessage(" ".join(subject.split()), body, to=[invitation.email])
-    try:
-        message.send()
-    except (SMTPException, OSError):
-        logger.exception("invitation %s could not be mailed", invitation.uuid)
-        return
-    Invitation.objects.filter(pk=invitation.pk).update(mailed_at=now)
-    invitation.mailed_at = now
+    if mail_send("workspaces/email/invitation", to=invitation.email, context=context):
+        Invitation.objects.filter(pk=invitation.pk).update(mailed_at=now)
+        invitation.mailed_at = now
 
 
 def _note(
@@ -266,13 +252,5 @@ def _note(
     reason: str = "",
     after: dict[str, object] | None = None,
 ) -> None:
-    timeline_record(
-        organization=invitation.organization,
-        workspace=invitation.workspace,
-        actor=actor,
-        action=action,
-        target_uuid=invitation.uuid,
-        target_name=invitation.email[:NAME_LENGTH],
-        reason=reason,
-        after=after,
-    )
+    scope = invitation.workspace or invitation.organization
+    timeline_note(scope, invitation, actor, action, reason=reason, after=after)

@@ -6,17 +6,20 @@ who demote each other at the same moment leave one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
+from accounts.guards import UserRefused
 from accounts.models import User
-from workspaces.models import Organization, WorkspaceMembership
+from workspaces.models import Organization, OrganizationMembership, WorkspaceMembership
 from workspaces.operations.lifecycle import Actor
 from workspaces.permissions import OrgRole
-from workspaces.services.invitations import NAME_LENGTH, invitations_withdraw
-from workspaces.services.timeline import timeline_record
+from workspaces.services.invitations import invitations_withdraw
+from workspaces.services.mails import mail_send, name_of
+from workspaces.services.timeline import timeline_note
 from workspaces.teams import Team
 
 
@@ -24,25 +27,56 @@ class MemberRefused(Exception):  # noqa: N818 - an expected refusal, with a sent
     pass
 
 
-@transaction.atomic
 def member_role_change(*, team: Team, user: User, role: str, actor: Actor, now: datetime) -> bool:
-    """At once, in open sessions too; False when they have that role already."""
+    """At once, in open sessions too, and by mail to them; False when they have that role."""
+    before = _change(team, user, role, actor, now)
+    if before:
+        _mail(team, user, actor, "member_role", before=before, role=role)
+    return bool(before)
+
+
+def member_remove(*, team: Team, user: User, actor: Actor, now: datetime) -> None:
+    """Out of the workspace; or out of the organization, and so out of each of its workspaces."""
+    with transaction.atomic():
+        before = _locked_role(team, user)
+        _check_hands(team, actor, "remove", before)
+        _take_out(team, user, before, actor, now)
+        _note(team, user, actor, "member.remove", before=before)
+    _mail(team, user, actor, "member_removed", before=before)
+
+
+@transaction.atomic
+def member_leave(*, team: Team, user: User, now: datetime) -> None:
+    """By oneself, as whatever one is there but the last Owner. What one made there stays."""
+    before, actor = _locked_role(team, user), Actor(user)
+    _take_out(team, user, before, actor, now)
+    _note(team, user, actor, "member.leave", before=before)
+
+
+def ownership_transfer(
+    *, organization: Organization, user: User, actor: Actor, now: datetime
+) -> None:
+    """The actor, an Owner, hands over to another member and becomes an Admin."""
+    team = Team(organization)
+    before = _hand_over(team, user, actor, now)
+    _mail(team, user, actor, "member_role", before=before, role=OrgRole.OWNER)
+
+
+@transaction.atomic
+def _change(team: Team, user: User, role: str, actor: Actor, now: datetime) -> str:
+    """The role before; empty when it is the same."""
     before = _locked_role(team, user)
     if before == role:
-        return False
+        return ""
     _check_hands(team, actor, "change", before, role)
     _set_role(team, user, role)
     _check_owner_left(team, before)
     invitations_withdraw(team=team, user=user, actor=actor, now=now)
-    _note_change(team, user, actor, "member.change", before, role)
-    return True
+    _note(team, user, actor, "member.change", before=before, after=role)
+    return before
 
 
-@transaction.atomic
-def member_remove(*, team: Team, user: User, actor: Actor, now: datetime) -> None:
-    """Out of the workspace; or out of the organization, and so out of each of its workspaces."""
-    before = _locked_role(team, user)
-    _check_hands(team, actor, "remove", before)
+def _take_out(team: Team, user: User, before: str, actor: Actor, now: datetime) -> None:
     team.memberships().filter(user=user).delete()
     if team.workspace is None:
         _check_owner_left(team, before)
@@ -50,15 +84,10 @@ def member_remove(*, team: Team, user: User, actor: Actor, now: datetime) -> Non
             workspace__organization=team.organization, user=user
         ).delete()
     invitations_withdraw(team=team, user=user, actor=actor, now=now, is_leaving=True)
-    _note(team, user, actor, "member.remove", before={"role": team.label_of(before)})
 
 
 @transaction.atomic
-def ownership_transfer(
-    *, organization: Organization, user: User, actor: Actor, now: datetime
-) -> None:
-    """The actor, an Owner, hands over to another member and becomes an Admin."""
-    team = Team(organization)
+def _hand_over(team: Team, user: User, actor: Actor, now: datetime) -> str:
     before = _locked_role(team, user)
     giver = actor.user
     if giver is None or team.role_of(giver) != OrgRole.OWNER:
@@ -68,8 +97,9 @@ def ownership_transfer(
     _set_role(team, user, OrgRole.OWNER)
     _set_role(team, giver, OrgRole.ADMIN)
     invitations_withdraw(team=team, user=giver, actor=actor, now=now)
-    _note_change(team, user, actor, "organization.transfer", before, OrgRole.OWNER)
-    _note_change(team, giver, actor, "member.change", OrgRole.OWNER, OrgRole.ADMIN)
+    _note(team, user, actor, "organization.transfer", before=before, after=OrgRole.OWNER)
+    _note(team, giver, actor, "member.change", before=OrgRole.OWNER, after=OrgRole.ADMIN)
+    return before
 
 
 def _locked_role(team: Team, user: User) -> str:
@@ -100,39 +130,53 @@ def _check_owner_left(team: Team, before: str) -> None:
     """After the change of an Owner, in its transaction, which a refusal undoes."""
     if team.workspace or before != OrgRole.OWNER:
         return
-    if not team.memberships().filter(role=OrgRole.OWNER).exists():
+    if not team.memberships().filter(role=OrgRole.OWNER, user__is_active=True).exists():
         raise MemberRefused(f"{team.name} needs an Owner. Make somebody else an Owner first.")
 
 
-def _note_change(
-    team: Team, user: User, actor: Actor, action: str, before: str, after: str
+def owners_stay_check(*, users: Collection[User]) -> None:
+    """Raises UserRefused where an organization would have no Owner who can sign in, if ``users``
+    were deleted or deactivated. In a transaction it holds until that ends."""
+    owned = Organization.objects.filter(
+        memberships__user__in=users, memberships__role=OrgRole.OWNER
+    )
+    locked = Organization.objects.select_for_update().filter(pk__in=owned.values("pk"))
+    orphans = [
+        organization.name
+        for organization in locked
+        if not OrganizationMembership.objects.filter(
+            organization=organization, role=OrgRole.OWNER, user__is_active=True
+        ).exclude(user__in=users)
+    ]
+    if orphans:
+        raise UserRefused(
+            f"{', '.join(orphans)} would have no Owner any more. Make somebody else an Owner first."
+        )
+
+
+def _note(
+    team: Team, user: User, actor: Actor, action: str, *, before: str, after: str = ""
 ) -> None:
-    _note(
-        team,
+    """``before`` and ``after`` are roles."""
+    timeline_note(
+        team.workspace or team.organization,
         user,
         actor,
         action,
         before={"role": team.label_of(before)},
-        after={"role": team.label_of(after)},
+        after={"role": team.label_of(after)} if after else None,
     )
 
 
-def _note(
-    team: Team,
-    user: User,
-    actor: Actor,
-    action: str,
-    *,
-    before: Mapping[str, object],
-    after: Mapping[str, object] | None = None,
-) -> None:
-    timeline_record(
-        organization=team.organization,
-        workspace=team.workspace,
-        actor=actor,
-        action=action,
-        target_uuid=user.uuid,
-        target_name=user.email[:NAME_LENGTH],
-        before=before,
-        after=after,
-    )
+def _mail(team: Team, user: User, actor: Actor, name: str, *, before: str, role: str = "") -> None:
+    """After the commit, to whom something was done; not to whoever did it themselves."""
+    if user == actor.user or not user.is_active:
+        return
+    context = {
+        "team": team,
+        "by": name_of(actor),
+        "before": team.label_of(before),
+        "role": team.label_of(role) if role else "",
+        "url": f"{settings.PUBLIC_URL}{team.home_url}",
+    }
+    mail_send(f"workspaces/email/{name}", to=user.email, context=context)

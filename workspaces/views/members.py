@@ -1,23 +1,26 @@
-"""Pages of teams. Organization and workspace have the same ones; Team knows the difference."""
+"""Pages of teams. Organization and workspace have the same ones; Team knows the difference, and
+each view here stands for the two that the URLconf wants."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.models import User
 from workspaces.member_forms import InviteForm, RoleForm, TransferForm
-from workspaces.models import Invitation, Organization, OrganizationMembership, Workspace
+from workspaces.models import Invitation, Organization, OrganizationMembership
 from workspaces.models.invitations import InvitationQuerySet
 from workspaces.models.workspaces import WorkspaceMembership
 from workspaces.operations import Actor
-from workspaces.permissions import HtmxOrgRequest, organization_view, role_may, workspace_view
+from workspaces.permissions import HtmxOrgRequest, organization_view, role_may, signed_in_view
 from workspaces.roles import role_table
 from workspaces.services import (
     InvitationRefused,
@@ -25,123 +28,24 @@ from workspaces.services import (
     invitation_create,
     invitation_resend,
     invitation_revoke,
+    member_leave,
     member_remove,
     member_role_change,
     ownership_transfer,
 )
-from workspaces.teams import Team, matching
+from workspaces.team_views import team_view
+from workspaces.teams import Team, matching, places_of
 
 PAGE_LENGTH = 50
 
 
-@organization_view("organization_member.view")
+@team_view("view")
 @require_GET
-def organization_member_list(request: HtmxOrgRequest, organization: Organization) -> HttpResponse:
-    return _list(request, Team(organization))
+def member_list(request: HtmxOrgRequest, team: Team) -> HttpResponse:
+    return _page(request, team)
 
 
-@workspace_view("member.view")
-@require_GET
-def workspace_member_list(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
-    return _list(request, Team(workspace.organization, workspace))
-
-
-@organization_view("organization_member.invite")
-def organization_member_invite(request: HtmxOrgRequest, organization: Organization) -> HttpResponse:
-    return _invite(request, Team(organization))
-
-
-@workspace_view("member.invite")
-def workspace_member_invite(request: HtmxOrgRequest, workspace: Workspace) -> HttpResponse:
-    return _invite(request, Team(workspace.organization, workspace))
-
-
-@organization_view("organization_member.change")
-@require_POST
-def organization_member_role(
-    request: HtmxOrgRequest, organization: Organization, member: UUID
-) -> HttpResponse:
-    return _change(request, Team(organization), member)
-
-
-@workspace_view("member.change")
-@require_POST
-def workspace_member_role(
-    request: HtmxOrgRequest, workspace: Workspace, member: UUID
-) -> HttpResponse:
-    return _change(request, Team(workspace.organization, workspace), member)
-
-
-@organization_view("organization_member.remove")
-@require_POST
-def organization_member_remove(
-    request: HtmxOrgRequest, organization: Organization, member: UUID
-) -> HttpResponse:
-    return _remove(request, Team(organization), member)
-
-
-@workspace_view("member.remove")
-@require_POST
-def workspace_member_remove(
-    request: HtmxOrgRequest, workspace: Workspace, member: UUID
-) -> HttpResponse:
-    return _remove(request, Team(workspace.organization, workspace), member)
-
-
-@organization_view("organization_member.invite")
-@require_POST
-def organization_invitation_resend(
-    request: HtmxOrgRequest, organization: Organization, invitation: UUID
-) -> HttpResponse:
-    return _resend(request, Team(organization), invitation)
-
-
-@workspace_view("member.invite")
-@require_POST
-def workspace_invitation_resend(
-    request: HtmxOrgRequest, workspace: Workspace, invitation: UUID
-) -> HttpResponse:
-    return _resend(request, Team(workspace.organization, workspace), invitation)
-
-
-@organization_view("organization_member.invite")
-@require_POST
-def organization_invitation_revoke(
-    request: HtmxOrgRequest, organization: Organization, invitation: UUID
-) -> HttpResponse:
-    return _revoke(request, Team(organization), invitation)
-
-
-@workspace_view("member.invite")
-@require_POST
-def workspace_invitation_revoke(
-    request: HtmxOrgRequest, workspace: Workspace, invitation: UUID
-) -> HttpResponse:
-    return _revoke(request, Team(workspace.organization, workspace), invitation)
-
-
-@organization_view("organization.transfer")
-@require_POST
-def organization_transfer(request: HtmxOrgRequest, organization: Organization) -> HttpResponse:
-    team = Team(organization)
-    form = TransferForm(request.POST, team=team, giver=request.user)
-    if not form.is_valid():
-        return _list(request, team, refusal=_first_error(form))
-    user = form.cleaned_data["member"]
-    try:
-        ownership_transfer(
-            organization=organization, user=user, actor=Actor(request.user), now=timezone.now()
-        )
-    except MemberRefused as error:
-        return _list(request, team, refusal=str(error))
-    messages.success(request, f"{user.email} owns {organization.name} now, and you are an Admin.")
-    return redirect(team.url("list"))
-
-
-# What both do ------------------------------------------------------------------------------------
-
-
-def _list(request: HtmxOrgRequest, team: Team, refusal: str = "") -> HttpResponse:
+def _page(request: HtmxOrgRequest, team: Team, refusal: str = "") -> HttpResponse:
     words = request.GET.get("q", "").strip()
     rows = team.memberships().filter(matching(words)).select_related("user")
     page = Paginator(rows.order_by("user__email"), PAGE_LENGTH).get_page(request.GET.get("page"))
@@ -198,7 +102,8 @@ def _pending(team: Team) -> InvitationQuerySet:
     return team.managed_invitations().pending().select_related("workspace", "invited_by")
 
 
-def _invite(request: HtmxOrgRequest, team: Team) -> HttpResponse:
+@team_view("invite")
+def member_invite(request: HtmxOrgRequest, team: Team) -> HttpResponse:
     choices = team.grantable(request.role)
     form = InviteForm(request.POST or None, team=team, choices=choices)
     if request.method == "POST" and form.is_valid():
@@ -219,49 +124,95 @@ def _invite(request: HtmxOrgRequest, team: Team) -> HttpResponse:
     )
 
 
-def _change(request: HtmxOrgRequest, team: Team, member: UUID) -> HttpResponse:
+@team_view("change")
+@require_POST
+def member_role(request: HtmxOrgRequest, team: Team, member: UUID) -> HttpResponse:
     row = get_object_or_404(team.memberships().select_related("user"), user__uuid=member)
     form = RoleForm(request.POST, choices=team.roles)
     if not form.is_valid():
-        return _list(request, team, refusal=_first_error(form))
+        return _page(request, team, refusal=_first_error(form))
     role = form.cleaned_data["role"]
     try:
         changed = member_role_change(
             team=team, user=row.user, role=role, actor=Actor(request.user), now=timezone.now()
         )
     except MemberRefused as error:
-        return _list(request, team, refusal=str(error))
+        return _page(request, team, refusal=str(error))
     if changed:
         text = f"{row.user.email} is {team.label_of(role)} of {team.name} now."
         messages.success(request, text)
     return _back(request, team)
 
 
-def _remove(request: HtmxOrgRequest, team: Team, member: UUID) -> HttpResponse:
+@team_view("remove")
+@require_POST
+def member_remove_action(request: HtmxOrgRequest, team: Team, member: UUID) -> HttpResponse:
     row = get_object_or_404(team.memberships().select_related("user"), user__uuid=member)
     try:
         member_remove(team=team, user=row.user, actor=Actor(request.user), now=timezone.now())
     except MemberRefused as error:
-        return _list(request, team, refusal=str(error))
+        return _page(request, team, refusal=str(error))
     messages.success(request, f"{row.user.email} was removed from {team.name}.")
     return _back(request, team)
 
 
-def _resend(request: HtmxOrgRequest, team: Team, uuid: UUID) -> HttpResponse:
-    invitation = get_object_or_404(_pending(team), uuid=uuid)
+@team_view("leave")
+@require_POST
+def member_leave_action(request: HtmxOrgRequest, team: Team) -> HttpResponse:
     try:
-        invitation_resend(invitation=invitation, actor=Actor(request.user), now=timezone.now())
+        member_leave(team=team, user=request.user, now=timezone.now())
+    except MemberRefused as error:
+        messages.error(request, str(error))
+        return redirect("members:own")
+    messages.success(request, f"You left {team.name}.")
+    return redirect("members:own")
+
+
+@signed_in_view
+@require_GET
+def membership_list(request: HttpRequest) -> HttpResponse:
+    """Where one is a member, and the way out; also for whoever may not see the users there."""
+    user = cast("User", request.user)
+    return render(request, "workspaces/membership_list.html", {"places": places_of(user)})
+
+
+@team_view("invite")
+@require_POST
+def invitation_resend_action(request: HtmxOrgRequest, team: Team, invitation: UUID) -> HttpResponse:
+    row = get_object_or_404(_pending(team), uuid=invitation)
+    try:
+        invitation_resend(invitation=row, actor=Actor(request.user), now=timezone.now())
     except InvitationRefused as error:
         messages.error(request, str(error))
     else:
-        _tell_mailed(request, invitation)
+        _tell_mailed(request, row)
     return redirect(team.url("list"))
 
 
-def _revoke(request: HtmxOrgRequest, team: Team, uuid: UUID) -> HttpResponse:
-    invitation = get_object_or_404(_pending(team), uuid=uuid)
-    if invitation_revoke(invitation=invitation, actor=Actor(request.user), now=timezone.now()):
-        messages.success(request, f"The invitation to {invitation.email} was revoked.")
+@team_view("invite")
+@require_POST
+def invitation_revoke_action(request: HtmxOrgRequest, team: Team, invitation: UUID) -> HttpResponse:
+    row = get_object_or_404(_pending(team), uuid=invitation)
+    if invitation_revoke(invitation=row, actor=Actor(request.user), now=timezone.now()):
+        messages.success(request, f"The invitation to {row.email} was revoked.")
+    return redirect(team.url("list"))
+
+
+@organization_view("organization.transfer")
+@require_POST
+def organization_transfer(request: HtmxOrgRequest, organization: Organization) -> HttpResponse:
+    team = Team(organization)
+    form = TransferForm(request.POST, team=team, giver=request.user)
+    if not form.is_valid():
+        return _page(request, team, refusal=_first_error(form))
+    user = form.cleaned_data["member"]
+    try:
+        ownership_transfer(
+            organization=organization, user=user, actor=Actor(request.user), now=timezone.now()
+        )
+    except MemberRefused as error:
+        return _page(request, team, refusal=str(error))
+    messages.success(request, f"{user.email} owns {organization.name} now, and you are an Admin.")
     return redirect(team.url("list"))
 
 
