@@ -11,12 +11,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clusters.models import Cluster, ClusterNode
-from clusters.services.requests import ClusterRefused, note, operation_for
+from clusters.services.requests import ClusterRefused, operation_for
 from clusters.services.usage import usage_close, usage_open
 from workspaces.clouds.base import InstanceType, Node
 from workspaces.guards import spending_check
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor
+from workspaces.services import timeline_note
 
 State = Cluster.State
 
@@ -86,7 +87,13 @@ def cluster_create(
             return earlier
         raise ClusterRefused(f"A cluster named {name} lives in this workspace already.") from error
     size = {"instance_type": instance_type.name, "node_count": node_count}
-    note(cluster, actor, "cluster.create", after={**size, "bodo_version": bodo_version})
+    timeline_note(
+        cluster.workspace,
+        cluster,
+        actor,
+        "cluster.create",
+        after={**size, "bodo_version": bodo_version},
+    )
     operation_for(cluster, "cluster.create", actor)
     return cluster
 
@@ -100,7 +107,9 @@ def cluster_retry(*, cluster: Cluster, actor: Actor) -> Operation:
     ).update(state=State.NEW, state_reason="")
     if not moved:
         raise ClusterRefused("Only a FAILED cluster can be created again.")
-    note(cluster, actor, "cluster.retry", before={"state": State.FAILED})
+    timeline_note(
+        cluster.workspace, cluster, actor, "cluster.retry", before={"state": State.FAILED}
+    )
     return operation_for(cluster, "cluster.create", actor)
 
 
@@ -165,6 +174,13 @@ def cluster_mark_lost(*, cluster: Cluster, last_seen_at: datetime, reason: str) 
     if moved:
         usage_close(cluster_pk=cluster.pk, at=last_seen_at, reason="lost")
         actor = Actor(source=Operation.Source.DRIFT)
-        note(cluster, actor, "cluster.lost", reason=reason, before={"state": State.RUNNING})
+        timeline_note(
+            cluster.workspace,
+            cluster,
+            actor,
+            "cluster.lost",
+            reason=reason,
+            before={"state": State.RUNNING},
+        )
         operation_for(cluster, "cluster.clean", actor, reason=reason)
     return bool(moved)

@@ -13,9 +13,10 @@ from clusters.idle import AutomaticAct, next_automatic_act
 from clusters.models import Cluster
 from clusters.services.lifecycle import cluster_act
 from clusters.services.removal import cluster_remove
-from clusters.services.requests import ClusterRefused, note
+from clusters.services.requests import ClusterRefused
 from workspaces.models import Operation
 from workspaces.operations import Actor, OperationConflict
+from workspaces.services import timeline_note
 
 SNOOZE = timedelta(hours=1)
 WARN_BEFORE = timedelta(minutes=10)
@@ -27,7 +28,9 @@ def cluster_snooze(*, cluster: Cluster, now: datetime, actor: Actor) -> datetime
     """Put off what comes by itself by an hour from now; answers until when."""
     until = now + SNOOZE
     Cluster.objects.filter(pk=cluster.pk).update(snoozed_until=until, idle_warned_at=None)
-    note(cluster, actor, "cluster.snooze", after={"until": until.isoformat()})
+    timeline_note(
+        cluster.workspace, cluster, actor, "cluster.snooze", after={"until": until.isoformat()}
+    )
     return until
 
 

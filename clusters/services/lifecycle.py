@@ -15,12 +15,13 @@ from django.utils import timezone
 
 from clusters.models import VERB_STATES, Cluster
 from clusters.services.creation import IdleTimers
-from clusters.services.requests import ClusterRefused, note, operation_for
+from clusters.services.requests import ClusterRefused, operation_for
 from clusters.services.usage import usage_close
 from workspaces.clouds.base import InstanceType
 from workspaces.guards import spending_check
 from workspaces.models import Operation
 from workspaces.operations import Actor, operation_start
+from workspaces.services import timeline_note
 
 State = Cluster.State
 
@@ -44,7 +45,9 @@ def cluster_act(*, cluster: Cluster, verb: str, actor: Actor, reason: str = "") 
     """
     _move(cluster, verb, actor)
     kind = f"cluster.{verb}"
-    note(cluster, actor, kind, reason=reason, before={"state": cluster.state})
+    timeline_note(
+        cluster.workspace, cluster, actor, kind, reason=reason, before={"state": cluster.state}
+    )
     return operation_for(cluster, kind, actor, reason=reason)
 
 
@@ -57,7 +60,8 @@ def cluster_scale(*, cluster: Cluster, node_count: int, actor: Actor) -> Operati
     Cluster.objects.filter(pk=cluster.pk).update(
         node_count=node_count, scaled_from=cluster.node_count
     )
-    note(
+    timeline_note(
+        cluster.workspace,
         cluster,
         actor,
         "cluster.scale",
@@ -135,7 +139,7 @@ def cluster_edit(
     except IntegrityError as error:
         raise ClusterRefused(f"A cluster named {name} lives in this workspace already.") from error
     was = {key: before[key] for key in changed}
-    note(cluster, actor, "cluster.edit", before=was, after=changed)
+    timeline_note(cluster.workspace, cluster, actor, "cluster.edit", before=was, after=changed)
 
 
 @transaction.atomic
@@ -173,7 +177,7 @@ def cluster_reshape(
     )
     if not moved:
         raise ClusterRefused("The machines of a cluster can change only while it is STOPPED.")
-    note(cluster, actor, "cluster.reshape", before=before, after=after)
+    timeline_note(cluster.workspace, cluster, actor, "cluster.reshape", before=before, after=after)
 
 
 def cluster_verify(*, cluster: Cluster, actor: Actor) -> Operation:

@@ -6,10 +6,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from clusters.models import Cluster
-from clusters.services.requests import note, operation_for
+from clusters.services.requests import operation_for
 from clusters.services.usage import usage_close
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor
+from workspaces.services import timeline_note
 
 
 @transaction.atomic
@@ -25,7 +26,9 @@ def cluster_remove(*, cluster: Cluster, actor: Actor, reason: str = "") -> Opera
     if not asked:
         return None
     usage_close(cluster_pk=cluster.pk, at=now, reason="remove")
-    note(cluster, actor, "cluster.remove", reason=reason, before={"state": before})
+    timeline_note(
+        cluster.workspace, cluster, actor, "cluster.remove", reason=reason, before={"state": before}
+    )
     return operation_for(cluster, "cluster.remove", actor, reason=reason, overtake=True)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from clusters.models import Cluster
 from workspaces.clouds.base import ClusterSpec, InstanceType
 from workspaces.models import Operation
 from workspaces.operations import Actor, operation_start
-from workspaces.services import timeline_record
 from workspaces.services.workspaces import workspace_spec
 
 
@@ -46,26 +43,4 @@ def operation_for(
         actor=actor,
         reason=reason,
         overtake=overtake,
-    )
-
-
-def note(
-    cluster: Cluster,
-    actor: Actor,
-    action: str,
-    *,
-    reason: str = "",
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    timeline_record(
-        organization=cluster.workspace.organization,
-        workspace=cluster.workspace,
-        actor=actor,
-        action=action,
-        target_uuid=cluster.uuid,
-        target_name=cluster.name,
-        reason=reason,
-        before=before,
-        after=after,
     )

@@ -16,7 +16,7 @@ from workspaces.clouds.base import InstanceType
 from workspaces.guards import spending_check
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor, operation_cancel, operation_postpone, operation_start
-from workspaces.services import timeline_record
+from workspaces.services import timeline_note
 
 State = Job.State
 
@@ -119,7 +119,7 @@ def _start(job: Job, actor: Actor) -> None:
         after["scheduled_at"] = at.isoformat()
         if job.cluster.is_dedicated:
             operation_postpone(target_uuid=job.cluster.uuid, until=at)
-    _note(job, actor, "job.create", after=after)
+    timeline_note(job.workspace, job, actor, "job.create", after=after)
     operation_start(
         kind="job.run",
         target_uuid=job.uuid,
@@ -212,25 +212,5 @@ def job_cancel(*, job: Job, actor: Actor) -> bool:
     if operation is None or not operation_cancel(operation=operation):
         return False
     Job.objects.unsettled().filter(pk=job.pk).update(state=State.CANCELLING)
-    _note(job, actor, "job.cancel", before={"state": job.state})
+    timeline_note(job.workspace, job, actor, "job.cancel", before={"state": job.state})
     return True
-
-
-def _note(
-    job: Job,
-    actor: Actor,
-    action: str,
-    *,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
-) -> None:
-    timeline_record(
-        organization=job.workspace.organization,
-        workspace=job.workspace,
-        actor=actor,
-        action=action,
-        target_uuid=job.uuid,
-        target_name=job.name,
-        before=before,
-        after=after,
-    )

@@ -10,7 +10,7 @@ from workspaces.clouds.base import Cloud
 from workspaces.clouds.registry import cloud_for
 from workspaces.models import CloudConfiguration, Organization
 from workspaces.operations.lifecycle import Actor
-from workspaces.services.timeline import timeline_record
+from workspaces.services.timeline import timeline_note
 
 
 class CloudConfigurationInUse(Exception):  # noqa: N818 - an expected refusal
@@ -30,21 +30,15 @@ def cloud_configuration_create(
     configuration = CloudConfiguration.objects.create(
         organization=organization, name=name, provider=provider
     )
-    timeline_record(
-        organization=organization,
-        actor=actor,
-        action="cloud_configuration.create",
-        target_uuid=configuration.uuid,
-        target_name=name,
-        after={"name": name, "provider": provider},
-    )
+    after = {"name": name, "provider": provider}
+    timeline_note(organization, configuration, actor, "cloud_configuration.create", after=after)
     return configuration
 
 
 @transaction.atomic
 def cloud_configuration_remove(*, configuration: CloudConfiguration, actor: Actor) -> None:
     """Raises CloudConfigurationInUse while any workspace was ever tied to it (F021)."""
-    organization, name, uuid = configuration.organization, configuration.name, configuration.uuid
+    organization, name = configuration.organization, configuration.name
     try:
         with transaction.atomic():
             configuration.delete()
@@ -52,11 +46,5 @@ def cloud_configuration_remove(*, configuration: CloudConfiguration, actor: Acto
         raise CloudConfigurationInUse(
             f"{name} can not be removed: workspaces are tied to it, and their history needs it."
         ) from error
-    timeline_record(
-        organization=organization,
-        actor=actor,
-        action="cloud_configuration.remove",
-        target_uuid=uuid,
-        target_name=name,
-        before={"name": name},
-    )
+    before = {"name": name}
+    timeline_note(organization, configuration, actor, "cloud_configuration.remove", before=before)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from workspaces.clouds.base import CloudError
 from workspaces.clouds.shared_files import FileDraft, SharedFiles, visible
 from workspaces.models import Workspace
 from workspaces.operations.lifecycle import Actor
 from workspaces.services.clouds import cloud_of
-from workspaces.services.timeline import timeline_record
+from workspaces.services.timeline import NAME_LENGTH, timeline_note
 from workspaces.services.workspaces import workspace_spec
-
-_NAME_LENGTH = 120
 
 
 def workspace_files(workspace: Workspace) -> SharedFiles:
@@ -24,12 +20,13 @@ def workspace_files(workspace: Workspace) -> SharedFiles:
 
 def file_upload(*, workspace: Workspace, draft: FileDraft, replace: bool, actor: Actor) -> None:
     draft.commit(replace=replace)
-    _note(workspace, actor, "file.upload", draft.path, after={"bytes": draft.size})
+    size = {"bytes": draft.size}
+    timeline_note(workspace, workspace, actor, "file.upload", name=_name(draft.path), after=size)
 
 
 def folder_create(*, workspace: Workspace, folder: str, name: str, actor: Actor) -> str:
     path = workspace_files(workspace).make_folder(folder, name)
-    _note(workspace, actor, "folder.create", path)
+    timeline_note(workspace, workspace, actor, "folder.create", name=_name(path))
     return path
 
 
@@ -37,32 +34,16 @@ def file_move(*, workspace: Workspace, path: str, folder: str, name: str, actor:
     """Also a mere change of name, which is a move within its folder."""
     new = workspace_files(workspace).move(path, folder, name)
     action = "file.rename" if new.rpartition("/")[0] == path.rpartition("/")[0] else "file.move"
-    names = {"before": {"path": visible(path)}, "after": {"path": visible(new)}}
-    _note(workspace, actor, action, path, **names)
+    before, after = {"path": visible(path)}, {"path": visible(new)}
+    timeline_note(workspace, workspace, actor, action, name=_name(path), before=before, after=after)
     return new
 
 
 def file_delete(*, workspace: Workspace, path: str, actor: Actor) -> None:
     workspace_files(workspace).remove(path)
-    _note(workspace, actor, "file.delete", path)
+    timeline_note(workspace, workspace, actor, "file.delete", name=_name(path))
 
 
-def _note(
-    workspace: Workspace,
-    actor: Actor,
-    action: str,
-    path: str,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    timeline_record(
-        organization=workspace.organization,
-        workspace=workspace,
-        actor=actor,
-        action=action,
-        target_uuid=workspace.uuid,
-        target_name=visible(path)[-_NAME_LENGTH:],
-        before=before,
-        after=after,
-    )
+def _name(path: str) -> str:
+    """The end of a long path tells more than its beginning."""
+    return visible(path)[-NAME_LENGTH:]

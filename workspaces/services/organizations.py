@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts.models import User
 from workspaces.models import Organization, OrganizationMembership
 from workspaces.operations.lifecycle import Actor
-from workspaces.services.timeline import timeline_record
+from workspaces.services.timeline import timeline_note
 
 
 @transaction.atomic
@@ -15,12 +15,7 @@ def organization_create(*, name: str, owner: User) -> Organization:
     OrganizationMembership.objects.create(
         organization=organization, user=owner, role=OrganizationMembership.Role.OWNER
     )
-    timeline_record(
-        organization=organization,
-        actor=Actor(owner),
-        action="organization.create",
-        target_uuid=organization.uuid,
-        target_name=name,
-        after={"name": name},
+    timeline_note(
+        organization, organization, Actor(owner), "organization.create", after={"name": name}
     )
     return organization

@@ -11,7 +11,7 @@ from django.utils import timezone
 from workspaces.models import Organization, TimelineEntry, Workspace
 from workspaces.operations.lifecycle import Actor
 
-_NAME_LENGTH = 120
+NAME_LENGTH = 120
 
 
 def timeline_record(
@@ -68,7 +68,7 @@ def timeline_note(
         actor=actor,
         action=action,
         target_uuid=target.uuid,
-        target_name=(name or own_name)[:_NAME_LENGTH],
+        target_name=(name or own_name)[:NAME_LENGTH],
         reason=reason,
         before=before,
         after=after,

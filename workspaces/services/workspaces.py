@@ -15,7 +15,7 @@ from workspaces.models import (
     WorkspaceMembership,
 )
 from workspaces.operations.lifecycle import Actor, operation_start
-from workspaces.services.timeline import timeline_record
+from workspaces.services.timeline import timeline_note
 
 Status = Workspace.Status
 
@@ -67,7 +67,9 @@ def workspace_create(
         WorkspaceMembership.objects.create(
             workspace=workspace, user=actor.user, role=WorkspaceMembership.Role.ADMIN
         )
-    _note(workspace, actor, "workspace.create", after={"name": name, "region": region})
+    timeline_note(
+        workspace, workspace, actor, "workspace.create", after={"name": name, "region": region}
+    )
     _start(workspace, "workspace.create", actor)
     return workspace
 
@@ -78,7 +80,7 @@ def workspace_retry(*, workspace: Workspace, actor: Actor) -> Operation:
     spending_check(workspace=workspace, actor=actor)
     if not _move(workspace, (Status.FAILED,), Status.NEW):
         raise WorkspaceRefused("Only a FAILED workspace can be deployed again.")
-    _note(workspace, actor, "workspace.retry", before={"status": Status.FAILED})
+    timeline_note(workspace, workspace, actor, "workspace.retry", before={"status": Status.FAILED})
     return _start(workspace, "workspace.create", actor)
 
 
@@ -91,7 +93,7 @@ def workspace_remove(*, workspace: Workspace, actor: Actor) -> Operation:
         )
     before = workspace.status
     _move(workspace, tuple(Status), Status.TERMINATING)
-    _note(workspace, actor, "workspace.remove", before={"status": before})
+    timeline_note(workspace, workspace, actor, "workspace.remove", before={"status": before})
     return _start(workspace, "workspace.remove", actor, overtake=True)
 
 
@@ -131,24 +133,4 @@ def _start(workspace: Workspace, kind: str, actor: Actor, *, overtake: bool = Fa
         workspace=workspace,
         actor=actor,
         overtake=overtake,
-    )
-
-
-def _note(
-    workspace: Workspace,
-    actor: Actor,
-    action: str,
-    *,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
-) -> None:
-    timeline_record(
-        organization=workspace.organization,
-        workspace=workspace,
-        actor=actor,
-        action=action,
-        target_uuid=workspace.uuid,
-        target_name=workspace.name,
-        before=before,
-        after=after,
     )
