@@ -14,7 +14,7 @@ from accounts import forms, views
 urlpatterns = [
     path(
         "login/",
-        allauth_views.LoginView.as_view(form_class=forms.SignInForm),
+        views.form_view(allauth_views.LoginView, forms.SignInForm),
         name="account_login",
     ),
     path("logout/", allauth_views.logout, name="account_logout"),
@@ -28,17 +28,17 @@ urlpatterns = [
     re_path(r"^confirm-email/(?P<key>[-:\w]+)/$", views.activate, name="account_confirm_email"),
     path(
         "password/change/",
-        allauth_views.PasswordChangeView.as_view(form_class=forms.ChangePasswordForm),
+        views.form_view(allauth_views.PasswordChangeView, forms.ChangePasswordForm),
         name="account_change_password",
     ),
     path(
         "password/set/",
-        allauth_views.PasswordSetView.as_view(form_class=forms.SetPasswordForm),
+        views.form_view(allauth_views.PasswordSetView, forms.SetPasswordForm),
         name="account_set_password",
     ),
     path(
         "password/reset/",
-        allauth_views.PasswordResetView.as_view(form_class=forms.ResetPasswordForm),
+        views.form_view(allauth_views.PasswordResetView, forms.ResetPasswordForm),
         name="account_reset_password",
     ),
     path(
@@ -48,7 +48,7 @@ urlpatterns = [
     ),
     re_path(
         r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
-        allauth_views.PasswordResetFromKeyView.as_view(form_class=forms.ResetPasswordKeyForm),
+        views.form_view(allauth_views.PasswordResetFromKeyView, forms.ResetPasswordKeyForm),
         name="account_reset_password_from_key",
     ),
     path(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -60,6 +61,43 @@ def test_the_sixth_wrong_password_is_refused_for_a_while(client: Client, user: M
     response = client.post("/accounts/login/", CREDENTIALS)
 
     assert "Too many failed login attempts" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("login/", {"login": "alice@example.org", "password": "wrong"}),
+        ("login/", {}),
+        ("password/reset/", {"email": "no address"}),
+        ("password/change/", {"oldpassword": "wrong", "password1": "a", "password2": "b"}),
+    ],
+)
+def test_an_invalid_form_answers_422(
+    user: MakeUser, signed_in: SignedIn, path: str, data: dict[str, str]
+) -> None:
+    person = user()
+    browser = signed_in(person) if "change" in path else Client()
+
+    fresh = browser.get(f"/accounts/{path}")
+    response = browser.post(f"/accounts/{path}", data)
+
+    assert fresh.status_code == 200
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in response.content.decode() or "alert" in (
+        response.content.decode()
+    )
+
+
+def test_an_invalid_new_password_answers_422(user: MakeUser, client: Client) -> None:
+    user()
+    client.post("/accounts/password/reset/", {"email": "alice@example.org"})
+    link = re.search(r"/accounts/password/reset/key/\S+", str(mail.outbox[0].body))
+    assert link
+    form = client.get(link[0], follow=True).redirect_chain[-1][0]
+
+    response = client.post(form, {"password1": "short", "password2": "other"})
+
+    assert response.status_code == 422
 
 
 def test_logging_out_needs_a_post(user: MakeUser, signed_in: SignedIn) -> None:
