@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 from django.utils import timezone
 
 from clusters.models import Cluster
-from clusters.services import attachments_settle, cluster_mark_lost, idle_act, idle_warn
+from clusters.services import (
+    attachments_settle,
+    cluster_mark_lost,
+    idle_act,
+    idle_forget_future,
+    idle_warn,
+)
 from workspaces.clouds.base import ClusterPhase
 from workspaces.models import CloudConfiguration
 from workspaces.services import cloud_of
@@ -42,6 +48,7 @@ def run_idle_timers() -> None:
     own transaction; one that fails does not keep the others.
     """
     now = timezone.now()
+    idle_forget_future(now=now)
     rows = Cluster.objects.with_timers().select_related(
         "workspace__organization", "workspace__cloud_configuration", "created_by"
     )

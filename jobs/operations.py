@@ -22,13 +22,14 @@ from workspaces.clouds.base import (
     CommandStatus,
 )
 from workspaces.models import Operation
+from workspaces.models.operations import CLOCK_SLACK
 from workspaces.operations import Actor, Done, OperationConflict, Outcome, Step, Wait, handles
 from workspaces.services import cloud_of
 
 HOLDER_KIND = "job"
 POLL_SECONDS = 0.5
 SLOW_POLL_SECONDS = 1.0
-LEASE_SLACK = timedelta(minutes=10)
+LEASE_SLACK = timedelta(hours=2)  # its end lets go of it; a clock may be set while it runs
 A_YEAR = 366 * 24 * 3600
 BEFORE_START = ("", "schedule", "retry")  # phases in which nothing of the attempt has begun
 FALLING_ASLEEP = (Cluster.State.PAUSING, Cluster.State.STOPPING)
@@ -117,6 +118,9 @@ def _wait_for_time(job: Job, now: datetime) -> Wait | None:
     at = job.not_before
     if at is None or now >= at or job.state == Job.State.RUNNING:
         return None
+    delay = timedelta(minutes=job.retry_delay_minutes)
+    if job.next_attempt_at and at > now + delay + CLOCK_SLACK:  # the clock was set back
+        at = services.job_move_retry(job=job, at=now + delay)
     seconds = (at - now).total_seconds()
     if job.next_attempt_at is None:
         return Wait(seconds, 0, f"Waiting until {job.schedule_words}", "schedule")

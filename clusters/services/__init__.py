@@ -21,7 +21,12 @@ from clusters.services.creation import (
     cluster_record_nodes,
     cluster_retry,
 )
-from clusters.services.idle import cluster_snooze, idle_act, idle_warn
+from clusters.services.idle import (
+    cluster_snooze,
+    idle_act,
+    idle_forget_future,
+    idle_warn,
+)
 from clusters.services.lifecycle import (
     cluster_act,
     cluster_edit,
@@ -70,6 +75,7 @@ __all__ = [
     "cluster_spec",
     "cluster_verify",
     "idle_act",
+    "idle_forget_future",
     "idle_warn",
     "in_use_sentence",
     "living_cluster_names",

@@ -34,6 +34,15 @@ def cluster_snooze(*, cluster: Cluster, now: datetime, actor: Actor) -> datetime
     return until
 
 
+def idle_forget_future(*, now: datetime) -> None:
+    """The clock was set back: what seems yet to come was just now, so that no cluster stays idle
+    for as long as that on top.
+    """
+    rows = Cluster.objects.with_timers()
+    rows.filter(last_activity_at__gt=now).update(last_activity_at=now)
+    rows.filter(snoozed_until__gt=now + SNOOZE).update(snoozed_until=now + SNOOZE)
+
+
 def idle_act(*, cluster: Cluster, now: datetime) -> str | None:
     """Do what is due; answers the verb. Leases are asked again under the row's lock, so work that
     began a moment ago is not cut off.

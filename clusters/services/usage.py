@@ -6,11 +6,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import Max
+
 from clusters.models import Cluster, UsageInterval
 
 
 def usage_open(*, cluster: Cluster, at: datetime) -> None:
-    """Inside the transaction that makes the cluster RUNNING; at most one is open (constraint)."""
+    """Inside the transaction that makes the cluster RUNNING; at most one is open (constraint).
+
+    Never before the end of the last one: the clock may have been set back since.
+    """
+    last = UsageInterval.objects.filter(cluster=cluster).aggregate(Max("ended_at"))
     UsageInterval.objects.create(
         organization=cluster.workspace.organization,
         workspace=cluster.workspace,
@@ -18,7 +24,7 @@ def usage_open(*, cluster: Cluster, at: datetime) -> None:
         provider=cluster.workspace.cloud_configuration.provider,
         instance_type=cluster.instance_type,
         node_count=cluster.node_count,
-        started_at=at,
+        started_at=max(at, last["ended_at__max"] or at),
     )
 
 

@@ -16,6 +16,7 @@ from jobs.services.progress import (
     job_mark_ended,
     job_mark_running,
     job_mark_succeeded,
+    job_move_retry,
     job_record_exit,
 )
 from jobs.services.starting import StartRefused, job_check_start, job_wake_cluster
@@ -35,6 +36,7 @@ __all__ = [
     "job_mark_ended",
     "job_mark_running",
     "job_mark_succeeded",
+    "job_move_retry",
     "job_record_exit",
     "job_run_again",
     "job_wake_cluster",

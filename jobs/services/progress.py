@@ -103,6 +103,12 @@ def job_begin_retry(*, job: Job, now: datetime) -> datetime | None:
     return at if moved else None
 
 
+def job_move_retry(*, job: Job, at: datetime) -> datetime:
+    """The moment of the attempt that waits; answers it."""
+    Job.objects.filter(pk=job.pk, attempt=job.attempt).update(next_attempt_at=at)
+    return at
+
+
 def job_mark_succeeded(*, job: Job) -> None:
     Job.objects.unsettled().filter(pk=job.pk).update(state=State.SUCCEEDED, reason="")
 

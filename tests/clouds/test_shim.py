@@ -2,12 +2,25 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.clouds.shims import command, python, shim_run
 from tests.waiting import wait_until
 from workspaces.clouds.local import processes, runs
 
+ROOT = Path(__file__).resolve().parents[2]
+# The shim on a clock that is set back by an hour soon after the start.
+SET_BACK = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from workspaces.clouds.local.shim.start import main
+clock, began = time.time, time.monotonic()
+time.time = lambda: clock() - 3600 * (time.monotonic() > began + 0.3)
+main(Path(sys.argv[2]))
+"""
 STUBBORN_FAMILY = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -133,6 +146,18 @@ def test_restart_of_the_machine_is_told_from_a_killed_shim(tmp_path: Path) -> No
 
     assert run.state().reason == "NodeLost"
     wait_until(lambda: not run.processes())  # by the death signal of their parent
+
+
+def test_time_of_the_end_does_not_follow_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    run = shim_run(tmp_path, command(["sleep", "0.6"]))
+    runs.prepare(run.folder, run.spec)
+
+    start = [sys.executable, "-I", "-S", "-c", SET_BACK, str(ROOT), str(run.folder)]
+    subprocess.run(start, input=b"{}", check=True)
+
+    end = run.end()
+    assert end.finished_at is not None
+    assert 0.5 < end.finished_at - end.started_at < 30
 
 
 def test_end_of_a_service_ends_the_whole_set(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +11,11 @@ from django.db import models
 
 from workspaces.models.organizations import Organization
 from workspaces.models.workspaces import Workspace
+
+LEASE = timedelta(seconds=2 * settings.STEP_TIMEOUT_SECONDS)
+# Clocks of several machines differ by less. A moment further ahead was written before the clock
+# was set back.
+CLOCK_SLACK = timedelta(seconds=5)
 
 
 class OperationQuerySet(models.QuerySet["Operation"]):
@@ -21,17 +26,25 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         return self.filter(target_uuid=target_uuid)
 
     def claimable(self, now: datetime) -> OperationQuerySet:
-        """Open, due, and held by nobody."""
-        return self.unsettled().filter(
-            models.Q(lease_expires_at=None) | models.Q(lease_expires_at__lte=now),
-            next_step_at__lte=now,
-        )
+        """Open, due, and held by nobody. A wait that began in the future is over: a look too many
+        does no harm.
+        """
+        is_due = models.Q(next_step_at__lte=now) | models.Q(waiting_since__gt=now + CLOCK_SLACK)
+        return self.unsettled().filter(is_due).exclude(_held(now))
+
+    def held(self, now: datetime) -> OperationQuerySet:
+        return self.filter(_held(now))
+
+
+def _held(now: datetime) -> models.Q:
+    """No lease lasts longer than LEASE, unless the clock was set back."""
+    return models.Q(lease_expires_at__gt=now, lease_expires_at__lte=now + LEASE + CLOCK_SLACK)
 
 
 def latest_operation_columns() -> dict[str, models.Subquery]:
     """Annotations for a list of targets: the STATUS badge is the newest task's (K2)."""
     newest = Operation.objects.filter(target_uuid=models.OuterRef("uuid"))
-    newest = newest.order_by("-created_at", "-pk")
+    newest = newest.order_by("-pk")  # not by time: clocks are set back now and then
     return {
         f"operation_{column}": models.Subquery(newest.values(column)[:1])
         for column in ("status", "percent", "message")
@@ -88,6 +101,7 @@ class Operation(models.Model):
     fence = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_step_at = models.DateTimeField()
+    waiting_since = models.DateTimeField(null=True)  # when next_step_at was chosen
     hinted_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
 

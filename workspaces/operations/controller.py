@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django_q.tasks import async_task
 
 from workspaces.models import ControllerLease, Operation, PeriodicDuty
+from workspaces.models.operations import CLOCK_SLACK
 from workspaces.operations.leases import is_dead, process_name, release_dead_leases
 from workspaces.operations.lifecycle import hint
 
@@ -46,7 +47,7 @@ class Controller:
         return FAST_TICK_SECONDS if has_open.exists() else SLOW_TICK_SECONDS
 
     def _is_elected(self, now: datetime) -> bool:
-        if self._renew_at and now < self._renew_at:
+        if self._renew_at and self._renew_at - RENEW_AFTER <= now < self._renew_at:
             return True
         elected = elect(now)
         self._renew_at = now + RENEW_AFTER if elected else None
@@ -56,7 +57,7 @@ class Controller:
 def elect(now: datetime) -> bool:
     """Take or renew the controller's lease; a holder that died on this machine is replaced."""
     me = process_name()
-    mine_or_free = Q(owner=me) | Q(expires_at__lte=now)
+    mine_or_free = Q(owner=me) | ~Q(expires_at__gt=now, expires_at__lte=now + LEASE + CLOCK_SLACK)
     row = ControllerLease.objects.filter(name=NAME)
     if row.filter(mine_or_free).update(owner=me, expires_at=now + LEASE):
         return True
@@ -75,7 +76,9 @@ def elect(now: datetime) -> bool:
 def enqueue_due_steps(now: datetime) -> int:
     """Hint each due step once; again after a while, since a queue row may be lost."""
     lost = now - LOST_HINT_AFTER
-    due = Operation.objects.claimable(now).filter(Q(hinted_at=None) | Q(hinted_at__lte=lost))
+    # Of a message from before the clock was set back the queue takes no notice until then.
+    is_silent = Q(hinted_at=None) | Q(hinted_at__lte=lost) | Q(hinted_at__gt=now + CLOCK_SLACK)
+    due = Operation.objects.claimable(now).filter(is_silent)
     count = 0
     for pk in due.values_list("pk", flat=True)[:500]:
         if due.filter(pk=pk).update(hinted_at=now):
@@ -90,10 +93,13 @@ def enqueue_due_duties(now: datetime) -> int:
     for path in settings.PERIODIC_DUTIES.keys() - known:
         PeriodicDuty.objects.get_or_create(path=path, defaults={"next_due_at": now})
     count = 0
-    for duty in PeriodicDuty.objects.filter(next_due_at__lte=now):
+    for duty in PeriodicDuty.objects.all():
         seconds = settings.PERIODIC_DUTIES.get(duty.path)
         if seconds is None:
             duty.delete()
+            continue
+        # Further away than a period it was written before the clock was set back.
+        if now < duty.next_due_at <= now + timedelta(seconds=seconds) + CLOCK_SLACK:
             continue
         same = PeriodicDuty.objects.filter(pk=duty.pk, next_due_at=duty.next_due_at)
         if same.update(next_due_at=now + timedelta(seconds=seconds)):

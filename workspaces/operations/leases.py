@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 import psutil
-from django.conf import settings
 
 from workspaces.models import Operation
-
-LEASE = timedelta(seconds=2 * settings.STEP_TIMEOUT_SECONDS)
 
 
 @cache

@@ -69,6 +69,7 @@ def operation_start(
                 reason=reason,
                 created_at=now,
                 next_step_at=start_at or now,
+                waiting_since=now,
                 hinted_at=now,
             )
     except IntegrityError as error:

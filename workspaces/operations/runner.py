@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from workspaces.clouds.base import CloudError
 from workspaces.models import Operation, OperationEvent
-from workspaces.operations.leases import LEASE, process_name
+from workspaces.models.operations import LEASE
+from workspaces.operations.leases import process_name
 from workspaces.operations.ledger import Ledger, Superseded
 from workspaces.operations.registry import Done, Kind, Outcome, Step, Wait, kind_of
 
@@ -46,10 +47,10 @@ def run_step(operation_pk: int) -> None:
 def claim(operation_pk: int, *, now: datetime) -> Operation | None:
     """Take the step, or None: not due, held, ended, or the overtaken one has not let go yet."""
     waiting = Operation.objects.claimable(now).filter(pk=operation_pk)
-    target = waiting.values_list("target_uuid", flat=True).first()
-    if target is None:
+    found = waiting.first()
+    if found is None:
         return None
-    held = Operation.objects.for_target(target).filter(lease_expires_at__gt=now)
+    held = Operation.objects.for_target(found.target_uuid).held(now)
     if held.exclude(pk=operation_pk).exists():
         return None
     claimed = waiting.update(
@@ -64,7 +65,18 @@ def claim(operation_pk: int, *, now: datetime) -> Operation | None:
     Operation.objects.filter(pk=operation_pk, started_at=None).update(
         started_at=now, phase_started_at=now
     )
-    return Operation.objects.select_related("organization", "workspace").get(pk=operation_pk)
+    operation = Operation.objects.select_related("organization", "workspace").get(pk=operation_pk)
+    operation.phase_started_at = _phase_start(operation, found.next_step_at, now)
+    return operation
+
+
+def _phase_start(operation: Operation, since: datetime, now: datetime) -> datetime:
+    """The deadline's begin. Not counted is what passed while nobody can have been at work: an
+    outage of the platform, or a clock that was set. A step, and the rest before it, is shorter.
+    """
+    gap = now - since
+    started = operation.phase_started_at or now
+    return min(started + gap if gap > LEASE else started, now)
 
 
 def _unknown_kind(operation: Operation) -> CloudError:
@@ -91,7 +103,10 @@ def _run(operation: Operation, kind: Kind) -> None:
     handler = (kind.undo if is_cleanup else kind.run) or _nothing_to_undo
     step = Step(operation=operation, ledger=Ledger(operation), now=timezone.now())
     try:
-        outcome = handler(step)
+        try:
+            outcome = handler(step)
+        finally:
+            operation.phase_started_at = _phase_start(operation, step.now, timezone.now())
     except Superseded:
         _let_go(operation)
         return
@@ -225,8 +240,9 @@ def _write(
     if message:
         fields["message"] = message
     fields |= {"lease_owner": "", "lease_expires_at": None}
+    fields.setdefault("phase_started_at", operation.phase_started_at)
     if "next_step_at" in fields:
-        fields["hinted_at"] = None
+        fields |= {"hinted_at": None, "waiting_since": timezone.now()}
     mine = Operation.objects.filter(
         pk=operation.pk, fence=operation.fence, status=Operation.Status.INPROGRESS
     )

@@ -34,6 +34,6 @@ def remove_unheld() -> None:
     for path in own:
         with contextlib.suppress(OSError):
             about = path.stat()
-            is_old = time.time() - about.st_mtime > SETTLE_SECONDS
+            is_old = not 0 <= time.time() - about.st_mtime <= SETTLE_SECONDS
             if is_old and about.st_uid == os.getuid() and path not in held:
                 path.unlink()

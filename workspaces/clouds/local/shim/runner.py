@@ -204,7 +204,8 @@ class Runner:
         self._state.exit_code = end.exit_code
         self._state.reason = end.reason
         self._state.message = end.message
-        self._state.finished_at = time.time()
+        # Not by the clock, which may have been set meanwhile: the meter may end with us.
+        self._state.finished_at = self._state.started_at + time.monotonic() - self._started
         self._insist(self._write_state)
 
     def _insist(self, write: Callable[[], bool]) -> None:
