@@ -21,12 +21,12 @@ from accounts.models import User
 from clusters.leases import lease_share
 from clusters.models import Cluster, ClusterLease, ClusterQuerySet, NotebookAttachment
 from clusters.services.keys import node_key
-from clusters.services.requests import ClusterRefused, cluster_spec, note
+from clusters.services.requests import ClusterRefused, cluster_spec
 from workspaces.clouds.base import CloudError, NotebookSpec
 from workspaces.models import Notebook, Workspace
 from workspaces.operations import Actor
 from workspaces.permissions import role_may, workspace_role
-from workspaces.services import cloud_of
+from workspaces.services import cloud_of, timeline_note
 from workspaces.services.workspaces import workspace_spec
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ def notebook_attach(*, notebook: Notebook, cluster: Cluster, user: User, now: da
         _end(notebook, bound)
         raise ClusterRefused(reason)
     if is_new:
-        note(bound, Actor(user), "cluster.attach", after={"notebook": notebook.name})
+        told = {"notebook": notebook.name}
+        timeline_note(bound.workspace, bound, Actor(user), "cluster.attach", after=told)
     return name
 
 
@@ -85,7 +86,8 @@ def notebook_detach(*, notebook: Notebook, cluster: Cluster, user: User) -> None
     if not may_attach(notebook, user):
         raise PermissionDenied
     if _end(notebook, cluster):
-        note(cluster, Actor(user), "cluster.detach", before={"notebook": notebook.name})
+        told = {"notebook": notebook.name}
+        timeline_note(cluster.workspace, cluster, Actor(user), "cluster.detach", before=told)
 
 
 def why_not_attachable(cluster: Cluster) -> str:
