@@ -43,7 +43,7 @@ def taken(local: LocalCloud, cluster: Callable[..., Cluster]) -> Iterator[Cluste
     made.refresh_from_db()
     yield made
     spec = cluster_spec(made)
-    wait_until(lambda: local.remove_cluster(spec, MemoryLedger()).is_done, timeout=20)
+    wait_until(lambda: local.remove_cluster(spec, MemoryLedger()).is_done, timeout=60)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def _steps_until_ended(job: Job) -> Job:
         job.refresh_from_db()
         return not job.is_unsettled
 
-    wait_until(ended, timeout=20, every=0.05)
+    wait_until(ended, timeout=60, every=0.05)
     return job
 
 
@@ -87,7 +87,7 @@ def _is_running(job: Job) -> bool:
 def _found_dead(cluster: Cluster) -> None:
     """As the periodic check would, and the clean-up that follows."""
     cluster_mark_lost(cluster=cluster, last_seen_at=timezone.now(), reason="A node died.")
-    wait_until(lambda: _is_clean(cluster), timeout=20, every=0.05)
+    wait_until(lambda: _is_clean(cluster), timeout=60, every=0.05)
 
 
 def _is_clean(cluster: Cluster) -> bool:
@@ -134,7 +134,7 @@ def test_cluster_deleted_by_hand_before_the_platform_noticed(
 
 def test_cluster_and_watcher_of_the_run_die_together(job: Job, local: LocalCloud) -> None:
     """The cluster has no engines any more; the platform looks for that only every 5 seconds."""
-    wait_until(lambda: _is_running(job), timeout=20)
+    wait_until(lambda: _is_running(job), timeout=60)
     state = RunState.read(local._layout.command_state(job.uuid))
     assert state is not None
     local._clusters.reservations.change(job.cluster.uuid, is_stopped=True)
@@ -149,7 +149,7 @@ def test_cluster_and_watcher_of_the_run_die_together(job: Job, local: LocalCloud
 
 
 def test_cluster_found_dead_while_the_job_runs(job: Job, taken: Cluster) -> None:
-    wait_until(lambda: _is_running(job), timeout=20)
+    wait_until(lambda: _is_running(job), timeout=60)
 
     _found_dead(taken)
     _steps_until_ended(job)
