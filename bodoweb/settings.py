@@ -268,6 +268,7 @@ CLOUD_SETTINGS = {
         "version_count": BODO_VERSION_COUNT,
         "overcommit": env.integer("BODO_LOCAL_OVERCOMMIT", 2, minimum=1),
         "uv_cache": os.environ.get("BODO_UV_CACHE") or None,
+        "git_private_addresses": env.flag("BODO_GIT_PRIVATE_ADDRESSES", default=IS_DEVELOPMENT),
         "shared_quota_mib": env.integer("BODO_SHARED_QUOTA_MIB", 0),
     }
 }

@@ -11,7 +11,7 @@ import pytest
 from tests.git_server import GitServer
 from workspaces.clouds.nodekit import checkout
 
-PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin", "SOURCE_PRIVATE_ADDRESSES": "1"}
 
 
 @pytest.fixture(scope="module")

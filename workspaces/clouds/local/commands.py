@@ -55,6 +55,7 @@ class Commands:
         settings: Mapping[str, object],
     ) -> None:
         self._log_limit = int(str(settings.get("log_mib") or 256)) * 1024 * 1024
+        self._has_private_addresses = bool(settings.get("git_private_addresses", True))
         self._layout = layout
         self._reservations = reservations
         self._runtimes = runtimes
@@ -154,7 +155,14 @@ class Commands:
             log_limit=self._log_limit,
             remove=[str(folder / "work"), str(folder / "fifo")],
             stages=[
-                source_stage(spec, folder, cwd, shared, runtime),
+                source_stage(
+                    spec,
+                    folder,
+                    cwd,
+                    shared,
+                    runtime,
+                    has_private_addresses=self._has_private_addresses,
+                ),
                 self._run_stage(spec, folder, cwd, runtime, refused),
             ],
         )

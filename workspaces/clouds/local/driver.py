@@ -54,7 +54,8 @@ REGION = Region("local", "This machine")
 class LocalCloud:
     """Settings: ``root`` (state folder, required), ``python``, ``version_count``, ``overcommit``,
     ``uv_cache``, ``log_mib`` (what is kept of one command's output), ``shared_quota_mib`` (0 is
-    none); ``cores`` and ``memory_mib`` pretend another machine."""
+    none), ``git_private_addresses`` (may jobs be fetched from this machine and private networks?
+    yes unless told otherwise); ``cores`` and ``memory_mib`` pretend another machine."""
 
     def __init__(self, settings: Mapping[str, object]) -> None:
         self._layout = Layout(Path(str(settings["root"])).resolve())

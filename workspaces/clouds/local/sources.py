@@ -24,8 +24,15 @@ def working_folder(spec: CommandSpec, folder: Path, shared: Path) -> Path:
 
 
 def source_stage(
-    spec: CommandSpec, folder: Path, cwd: Path, shared: Path, runtime: Runtime
+    spec: CommandSpec,
+    folder: Path,
+    cwd: Path,
+    shared: Path,
+    runtime: Runtime,
+    *,
+    has_private_addresses: bool,
 ) -> Stage:
+    """``has_private_addresses``: git may fetch from this machine and private networks too."""
     script = spec.argv[0] if spec.argv else ""
     argv = [runtime.base_python, "-I", "-S", str(NODEKIT / "checkout.py")]
     argv += [str(cwd), str(folder / "facts.json"), script]
@@ -37,7 +44,11 @@ def source_stage(
         name="source",
         argv=argv,
         cwd=str(folder),
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
+        env={
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PYTHONUNBUFFERED": "1",
+            "SOURCE_PRIVATE_ADDRESSES": "1" if has_private_addresses else "0",
+        },
         reason="SourceNotFound",
         reasons=REASONS,
         seconds=600,

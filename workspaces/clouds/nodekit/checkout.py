@@ -6,18 +6,24 @@
 Credentials come in the environment (SOURCE_USERNAME, SOURCE_PASSWORD) and go to git as
 environment too, so they stand in no argument list, no URL and no file. The last line printed is
 the sentence for the user; the exit code says what kind of failure it is.
+
+The host of the URL is resolved once, here: git connects to the addresses that were looked at and
+to no other. Those of this machine and of private networks are refused unless
+SOURCE_PRIVATE_ADDRESSES is 1, those where clouds tell machines their secrets always.
 """
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Union
 from urllib.parse import urlsplit
 
 NOT_FOUND, AUTH, BAD_REFERENCE, NO_SCRIPT, NO_SPACE = 20, 21, 22, 23, 24
@@ -35,6 +41,24 @@ _SPACE_SIGNS = ("no space left on device", "disk quota exceeded")
 _REFERENCE_SIGNS = ("couldn't find remote ref", "not our ref", "unadvertised object")
 _PASSED_ON = re.compile(r"^(PATH|SSL_CERT_\w+|GIT_SSL_CAINFO|\w+_proxy)$", re.IGNORECASE)
 _REDIRECT = re.compile(r"error: 30[12378]")
+
+# So strict that git's reading of an address and ours can not differ.
+_ADDRESS = re.compile(
+    r"https?://(?P<host>[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?(/[^\s\\]*)?",
+    re.IGNORECASE,
+)
+_ALWAYS_REFUSED = [
+    ipaddress.ip_network(text)
+    for text in (
+        *("169.254.0.0/16", "fe80::/10", "0.0.0.0/8", "::/128", "224.0.0.0/4", "ff00::/8"),
+        # Where clouds answer their machines outside of the link-local range.
+        *("100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+        *("fd00:ec2::254/128", "fd20:ce::254/128"),
+    )
+]
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.ip_network("::/96")
+IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]  # noqa: UP007 - Python 3.9
 
 
 def say(sentence: str) -> None:
@@ -68,7 +92,67 @@ def git(folder: str, *words: str, env: dict[str, str]) -> subprocess.CompletedPr
     )
 
 
-def git_environment(url: str) -> dict[str, str]:
+def faces(address: IPAddress) -> list[IPAddress]:
+    """The address, and the IPv4 one that it may stand for."""
+    found: list[IPAddress] = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        teredo = address.teredo[1] if address.teredo else None
+        found += [inner for inner in (address.ipv4_mapped, address.sixtofour, teredo) if inner]
+        if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+            found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return found
+
+
+def refusal(address: IPAddress, *, is_private_allowed: bool) -> str:
+    """Why nothing is fetched from there; empty when it may be."""
+    for face in faces(address):
+        if any(face in network for network in _ALWAYS_REFUSED):
+            return "an address that nothing is fetched from"
+        is_wrapper = face is address and len(faces(address)) > 1
+        if not (face.is_global or is_private_allowed or is_wrapper):
+            return "an address of this machine or of a private network, which the operator forbids"
+    return ""
+
+
+def has_port(url: str) -> bool:
+    """One that can be, or none."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def port_of(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or {"http": 80, "https": 443}[parts.scheme]
+
+
+def addresses(url: str) -> list[str]:
+    """Of the URL's host, all of them allowed; empty when a proxy must find the host."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        told = socket.getaddrinfo(host, port_of(url), type=socket.SOCK_STREAM)
+    except OSError:
+        if is_behind_proxy(parts.scheme):
+            return []
+        end(NOT_FOUND, f"The host {host} of {url} was not found. Check the address.")
+    found = list(dict.fromkeys(str(entry[4][0]) for entry in told))
+    is_private_allowed = os.environ.get("SOURCE_PRIVATE_ADDRESSES") == "1"
+    for text in found:
+        address = ipaddress.ip_address(text.partition("%")[0])
+        if why := refusal(address, is_private_allowed=is_private_allowed):
+            end(NOT_FOUND, f"{host} is at {text}, {why}. Use another Git host.")
+    return found
+
+
+def is_behind_proxy(scheme: str) -> bool:
+    names = {f"{scheme}_proxy", "all_proxy"}
+    return any(value and name.lower() in names for name, value in os.environ.items())
+
+
+def git_environment(url: str, pinned: list[str]) -> dict[str, str]:
+    """``pinned``: the addresses that the URL's host has for git, whatever it is told later."""
     env = {name: value for name, value in os.environ.items() if _PASSED_ON.match(name)}
     env |= {
         "LC_ALL": "C",
@@ -78,13 +162,19 @@ def git_environment(url: str) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ALLOW_PROTOCOL": "http:https",
     }
+    parts = urlsplit(url)
+    options: dict[str, str] = {}
+    if pinned:
+        words = ",".join(f"[{address}]" if ":" in address else address for address in pinned)
+        options["http.curloptResolve"] = f"{parts.hostname}:{port_of(url)}:{words}"
     username, password = (os.environ.get(f"SOURCE_{name}", "") for name in ("USERNAME", "PASSWORD"))
     if username or password:
-        parts = urlsplit(url)
         token = base64.b64encode(f"{username or 'git'}:{password}".encode()).decode()
-        env["GIT_CONFIG_COUNT"] = "1"
-        env["GIT_CONFIG_KEY_0"] = f"http.{parts.scheme}://{parts.netloc}/.extraHeader"
-        env["GIT_CONFIG_VALUE_0"] = f"Authorization: Basic {token}"
+        key = f"http.{parts.scheme}://{parts.netloc}/.extraHeader"
+        options[key] = f"Authorization: Basic {token}"
+    env["GIT_CONFIG_COUNT"] = str(len(options))
+    for number, (key, value) in enumerate(options.items()):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return env
 
 
@@ -92,10 +182,12 @@ def fetch(folder: str, url: str, reference: str) -> str:
     """Answers the commit that was checked out."""
     if urlsplit(url).scheme not in ("http", "https"):
         end(NOT_FOUND, "Only http and https addresses can be fetched. Enter the https address.")
+    if not _ADDRESS.fullmatch(url) or not has_port(url):
+        end(NOT_FOUND, f"{url} is no address that can be fetched. Check its host name.")
     if reference and not _REFERENCE.match(reference):
         end(BAD_REFERENCE, f"{reference!r} is not the name of a branch, a tag or a commit.")
     say(f"Cloning {url}{f' at {reference}' if reference else ''}")
-    env = git_environment(url)
+    env = git_environment(url, addresses(url))
     made = git(folder, "init", "-q", env=env)
     end_if_full(made.stderr)
     words = ("fetch", "-q", "--depth", "1", "--no-tags", "--")
