@@ -273,6 +273,7 @@ CLOUD_SETTINGS = {
     }
 }
 PROVIDERS = ["local"] if LOCAL_CLOUD else []
+JOB_LOG_DAYS = env.integer("BODO_JOB_LOG_DAYS", 90)  # 0: logs are kept for ever
 SPENDING_GUARDS: list[str] = []  # dotted paths, asked before anything that costs
 USER_GUARDS = ["workspaces.services.members.owners_stay_check"]  # asked before somebody goes
 WORKSPACE_TENANTS = ["clusters.services.living_cluster_names"]
@@ -284,6 +285,7 @@ PERIODIC_DUTIES = {  # dotted path: seconds between two runs
     "clusters.tasks.settle_attachments": 5,
     "workspaces.tasks.check_notebooks": 5,
     "workspaces.tasks.pause_idle_notebooks": 60,
+    "jobs.tasks.remove_old_logs": 3600,
     "workspaces.tasks.refresh_clouds": 6 * 3600,
     "workspaces.tasks.forget_old_sessions": 24 * 3600,
     "workspaces.tasks.measure_shared_files": 300,

@@ -16,7 +16,7 @@ from django.db import models
 
 from clusters.models import Cluster
 from jobs.reasons import REFUSED, next_step
-from jobs.schedule import comes_twice, local_words
+from jobs.schedule import comes_twice, day, local_words
 from workspaces.models import Workspace
 from workspaces.secrets import seal, unseal
 
@@ -27,6 +27,10 @@ SECRET_NAME = re.compile(r"secret|token|passw|credential|private|api_?key|_key$"
 class JobQuerySet(models.QuerySet["Job"]):
     def unsettled(self) -> JobQuerySet:
         return self.exclude(state__in=Job.FINAL)
+
+    def ended_with_log(self, before: datetime) -> JobQuerySet:
+        """Ended before that moment, and the log is still there."""
+        return self.filter(state__in=Job.FINAL, finished_at__lt=before, log_removed_at=None)
 
 
 class Job(models.Model):
@@ -91,12 +95,20 @@ class Job(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    log_removed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
-        indexes = [models.Index(fields=["workspace", "-created_at"], name="job_by_workspace")]
+        indexes = [
+            models.Index(fields=["workspace", "-created_at"], name="job_by_workspace"),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(log_removed_at=None),
+                name="job_with_log_by_end",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -153,6 +165,17 @@ class Job(models.Model):
         if comes_twice(self.scheduled_at, self.time_zone):
             words += "; this time comes twice that day, the first one is meant"
         return words
+
+    @property
+    def log_removal_words(self) -> str:
+        """Empty while there is a log."""
+        if self.log_removed_at is None or self.finished_at is None:
+            return ""
+        days = (self.log_removed_at - self.finished_at).days
+        return (
+            f"The log of this job was removed on {day(self.log_removed_at)}, {days} days after "
+            "its end, by the operator's rule for old logs."
+        )
 
     @property
     def source_words(self) -> str:

@@ -47,6 +47,7 @@ class FakeCloud:
     workspaces: set[UUID] = field(default_factory=set)
     commands: dict[UUID, CommandSpec] = field(default_factory=dict)
     ended: dict[UUID, CommandStatus] = field(default_factory=dict)
+    removed_logs: list[UUID] = field(default_factory=list)
     lost: dict[UUID, float] = field(default_factory=dict)
     notebook_phases: list[NotebookPhase] = field(default_factory=list)
     notebook_address: str = "http://127.0.0.1:9"
@@ -224,6 +225,10 @@ class FakeCloud:
 
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         return LogChunk((), offset, offset, is_complete=True)
+
+    def remove_log(self, command: UUID) -> None:
+        self._fail()
+        self.removed_logs.append(command)
 
     def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
         return self.read_log(command, offset=before or 0, max_bytes=max_bytes)

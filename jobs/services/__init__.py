@@ -10,6 +10,7 @@ from jobs.services.creation import (
     job_create,
     job_run_again,
 )
+from jobs.services.logs import old_logs_remove
 from jobs.services.progress import (
     command_spec,
     job_begin_retry,
@@ -40,4 +41,5 @@ __all__ = [
     "job_record_exit",
     "job_run_again",
     "job_wake_cluster",
+    "old_logs_remove",
 ]

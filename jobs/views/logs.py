@@ -29,6 +29,10 @@ def job_log(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpRes
     either the end of the log, or with a filter its first matches.
     """
     found = job_or_404(workspace, job)
+    if found.log_removed_at:
+        fragment = "#log-removed" if request.htmx else ""
+        known = {"workspace": workspace, "job": found}
+        return render(request, f"jobs/job_log.html{fragment}", known)
     try:
         query = _query(request, found)
         offset, before = _number(request, "offset"), _number(request, "before")
@@ -59,6 +63,8 @@ def job_log(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpRes
 @require_GET
 def job_log_download(request: HtmxOrgRequest, workspace: Workspace, job: UUID) -> HttpResponse:
     found = job_or_404(workspace, job)
+    if found.log_removed_at:
+        return HttpResponse(found.log_removal_words, status=410, content_type="text/plain")
     try:
         query = _query(request, found)
     except ValueError:

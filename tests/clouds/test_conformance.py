@@ -53,6 +53,10 @@ def test_command_on_a_cluster_that_is_not_there_is_refused(case: Case) -> None:
         case.cloud.ensure_command(case.command(case.cluster(nodes=1), "ex.py"), MemoryLedger())
 
 
+def test_log_of_an_unknown_command_can_be_removed(case: Case) -> None:
+    case.cloud.remove_log(case.command(case.cluster(nodes=1), "ex.py").uuid)
+
+
 def test_workspace_comes_and_goes_leaving_nothing(case: Case) -> None:
     ledger, spec = MemoryLedger(), case.new_workspace()
 

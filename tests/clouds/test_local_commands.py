@@ -15,11 +15,13 @@ from tests.clouds.cases import Case, drive, log_of, run_to_end
 from tests.git_server import GitServer
 from tests.waiting import wait_until
 from workspaces.clouds.base import (
+    CloudError,
     ClusterSpec,
     CommandSpec,
     CommandState,
     CommandStatus,
     GitSource,
+    LogLine,
     WorkspaceSource,
 )
 from workspaces.clouds.local import processes, runs
@@ -96,6 +98,32 @@ def test_work_folder_goes_and_log_stays(quick: Case, tmp_path: Path) -> None:
 
     assert not list(tmp_path.rglob("left-behind"))
     assert log_of(quick, spec)
+
+
+def test_log_is_removed_with_everything_that_is_kept_of_the_run(
+    quick: Case, tmp_path: Path
+) -> None:
+    spec = code(quick, "print('forget me')")
+    run_to_end(quick, spec)
+
+    quick.cloud.remove_log(spec.uuid)
+    quick.cloud.remove_log(spec.uuid)
+
+    assert not list(tmp_path.rglob(f"*{spec.uuid}*"))
+
+
+def test_log_of_a_running_command_is_not_removed(quick: Case) -> None:
+    spec = code(quick, "import time; time.sleep(600)")
+    start(quick, spec)
+
+    with pytest.raises(CloudError, match="has not ended"):
+        quick.cloud.remove_log(spec.uuid)
+
+    assert log_of_now(quick, spec)
+
+
+def log_of_now(case: Case, command: CommandSpec) -> tuple[LogLine, ...]:
+    return case.cloud.read_log(command.uuid, offset=0, max_bytes=100_000).lines
 
 
 def test_output_can_be_followed_while_it_runs(quick: Case) -> None:

@@ -425,6 +425,11 @@ class Cloud(Protocol):
     def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
         """Whole lines that end at byte ``before``, where a line ends; None is the log's end."""
 
+    def remove_log(self, command: UUID) -> None:
+        """Forget the log of a command that has ended, and whatever else is kept of it. Harmless
+        when there is none; raises CloudError for one that may still write.
+        """
+
     def inventory(self) -> list[RemoteResource]:
         """Everything that carries our tags, from a fresh listing."""
 

@@ -25,7 +25,7 @@ from workspaces.clouds.local.environment import (
     cluster_environment,
     markers,
 )
-from workspaces.clouds.local.layout import Layout
+from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.reservations import Reservation, Reservations
 from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.runtimes import Runtimes
@@ -103,6 +103,15 @@ class Commands:
         path = self._layout.log(command)
         data, begin, size = read_records_before(path, before, max_bytes)
         return _chunk(data, begin, size, is_over=is_over)
+
+    def remove_log(self, command: UUID) -> None:
+        """The state goes last: without it nobody would know that the run is over."""
+        state_path = self._layout.command_state(command)
+        if not self._is_over(command) and state_path.exists():
+            raise CloudError("StillRunning", "This command has not ended.")
+        self._layout.log(command).unlink(missing_ok=True)
+        delete_tree(self._run_dir(command))
+        state_path.unlink(missing_ok=True)
 
     def _is_over(self, command: UUID) -> bool:
         """The writer is gone; a run that died is buried first, which closes its log."""

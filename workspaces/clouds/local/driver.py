@@ -173,6 +173,9 @@ class LocalCloud:
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         return self._commands.read_log(command, offset=offset, max_bytes=max_bytes)
 
+    def remove_log(self, command: UUID) -> None:
+        self._commands.remove_log(command)
+
     def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
         return self._commands.read_log_before(command, before=before, max_bytes=max_bytes)
 
