@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workspaces", "0005_notebooks"),
+        ("workspaces", "0006_notebook_defaults"),
     ]
 
     operations = [
