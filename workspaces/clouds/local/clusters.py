@@ -94,7 +94,7 @@ class Clusters:
         create_overlay(self._layout, spec.uuid, runtime)
         write_activate(self._layout, spec, runtime)
         engines.prepare(self._layout, spec, reservation, runtime)
-        runs.start(engines.run_dir(self._layout, reservation), {})
+        engines.start(self._layout, spec, reservation)
 
     def observe(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
         return {uuid: self._observe(uuid) for uuid in uuids}

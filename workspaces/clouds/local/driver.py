@@ -47,6 +47,7 @@ from workspaces.clouds.local.machine import (
 )
 from workspaces.clouds.local.runs import told_of_full_disk
 from workspaces.clouds.local.runtimes import Runtimes
+from workspaces.clouds.nodekit.kernel.bodo_magics import record
 
 REGION = Region("local", "This machine")
 
@@ -149,6 +150,10 @@ class LocalCloud:
     @told_of_full_disk()
     def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
         return self._clusters.remove(spec, ledger)
+
+    def installed_packages(self, spec: ClusterSpec) -> tuple[str, ...]:
+        known = record.read(self._layout.packages_file(spec.uuid))
+        return spec.packages if known is None else tuple(install.line for install in known)
 
     def hostfile_path(self, spec: ClusterSpec) -> str:
         return str(self._layout.hostfile(spec.workspace.uuid, spec.uuid))

@@ -10,14 +10,22 @@ from uuid import UUID
 
 from workspaces.clouds.base import CloudError, ClusterPhase, ClusterSpec, ClusterStatus, Node
 from workspaces.clouds.local import runs
-from workspaces.clouds.local.environment import Runtime, cluster_environment, markers
+from workspaces.clouds.local.environment import (
+    KERNEL_PACKAGES,
+    Runtime,
+    cluster_environment,
+    markers,
+)
 from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.machine import counted, has_own_host_names, nodes_of
+from workspaces.clouds.local.packages import pip_environment
 from workspaces.clouds.local.reservations import Reservation
 from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.shim.state import Spec, Stage, write_json
 from workspaces.clouds.local.shim.streams import KILLED_RANK
+from workspaces.clouds.nodekit.kernel.bodo_magics import record
 
+PACKAGES = "packages"  # the stage that puts them back
 NODEKIT = Path(__file__).parents[1] / "nodekit"
 # Engines count as registered after heartbeats. 200 ms: ready as soon as with 100, at 40 % of its
 # idle cost (0.9 % of a core for the whole set, measured).
@@ -76,6 +84,19 @@ def prepare(layout: Layout, spec: ClusterSpec, reservation: Reservation, runtime
         runs.prepare(folder, _spec(layout, spec, reservation, runtime))
 
 
+def missing_packages(layout: Layout, spec: ClusterSpec) -> bool:
+    """Whether something is to be put back before the engines start."""
+    known = record.read(layout.packages_file(spec.uuid))
+    return bool(spec.packages) if known is None else any(install.problem for install in known)
+
+
+def start(layout: Layout, spec: ClusterSpec, reservation: Reservation) -> None:
+    is_missing = missing_packages(layout, spec)
+    # The index may be reached with credentials: they go to the process, into no file.
+    secrets = {PACKAGES: pip_environment()} if is_missing else {}
+    runs.start(run_dir(layout, reservation), secrets)
+
+
 def _spec(layout: Layout, spec: ClusterSpec, reservation: Reservation, runtime: Runtime) -> Spec:
     folder, name = run_dir(layout, reservation), run_name(reservation)
     return Spec(
@@ -85,6 +106,21 @@ def _spec(layout: Layout, spec: ClusterSpec, reservation: Reservation, runtime: 
         markers=markers(layout, spec.workspace.uuid, spec.uuid, name),
         stages=_stages(layout, spec, folder, runtime),
     )
+
+
+def _put_back(layout: Layout, spec: ClusterSpec, python: str, env: dict[str, str]) -> list[Stage]:
+    """None, where nothing is missing."""
+    if not missing_packages(layout, spec):
+        return []
+    path, lines = str(layout.packages_file(spec.uuid)), json.dumps(list(spec.packages))
+    return [
+        Stage(
+            name=PACKAGES,
+            argv=[python, "-m", "bodo_magics.restore", path, lines],
+            cwd=str(layout.shared(spec.workspace.uuid)),
+            env={**env, "PYTHONPATH": str(KERNEL_PACKAGES)},
+        )
+    ]
 
 
 def _stages(layout: Layout, spec: ClusterSpec, folder: Path, runtime: Runtime) -> list[Stage]:
@@ -100,6 +136,7 @@ def _stages(layout: Layout, spec: ClusterSpec, folder: Path, runtime: Runtime) -
     expected = [str(spec.core_count), spec.bodo_version, str(spec.node_count)]
     cwd = str(layout.shared(spec.workspace.uuid))
     return [
+        *_put_back(layout, spec, python, env),
         Stage(
             name="controller",
             argv=[*ipp, f"--HeartMonitor.period={HEARTBEAT_MS}"],
@@ -163,15 +200,25 @@ def status(layout: Layout, spec: ClusterSpec, reservation: Reservation) -> Clust
             last_seen_at=seen.state.finished_at or seen.last_seen_at,
         )
     if (run_dir(layout, reservation) / "ready.json").exists():
-        message = f"All {counted(spec.core_count, 'engine')} answered"
+        message = f"All {counted(spec.core_count, 'engine')} answered{_not_put_back(layout, spec)}"
         return ClusterStatus(ClusterPhase.READY, 100, message, nodes)
     return _starting(spec, seen.state.stage, nodes)
+
+
+def _not_put_back(layout: Layout, spec: ClusterSpec) -> str:
+    """What to do about packages that could not be had at the last start."""
+    known = record.read(layout.packages_file(spec.uuid)) or []
+    told = [f"{', '.join(i.names)} ({i.problem})" for i in known if i.problem]
+    if not told:
+        return ""
+    return f". Not put back: {'; '.join(told)}. Install it again in a notebook, with %ppip install"
 
 
 def _starting(spec: ClusterSpec, stage: str, nodes: tuple[Node, ...]) -> ClusterStatus:
     engines = counted(spec.core_count, "engine")
     all_nodes = f"Started node {spec.node_count} of {spec.node_count}"
     known = {
+        PACKAGES: (ClusterPhase.RUNTIME, 42, "Began to put back installed packages"),
         "controller": (ClusterPhase.NODES, 50, "Started the controller"),
         "nodes": (
             ClusterPhase.NODES,

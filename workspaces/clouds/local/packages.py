@@ -17,6 +17,7 @@ from importlib.util import find_spec
 _PASSED_ON = re.compile(
     r"^(HOME|PATH|LANG|XDG_CONFIG_HOME|NETRC|SSL_CERT_\w+|(UV|PIP)_\w+|\w+_proxy)$", re.IGNORECASE
 )
+_NETWORK = re.compile(r"^(NETRC|SSL_CERT_\w+|\w+_proxy)$", re.IGNORECASE)
 _UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -43,6 +44,17 @@ def uv_environment(cache: str) -> dict[str, str]:
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     }
     return {**translated(pip_settings()), **tool_environment(), **ours}
+
+
+def pip_environment() -> dict[str, str]:
+    """The same for pip where it runs under another home; may hold index credentials."""
+    names = (*_UV_NAMES, "timeout", "default-timeout")
+    settings = {
+        f"PIP_{name.upper().replace('-', '_')}": " ".join(value.split())
+        for name, value in pip_settings().items()
+        if name in names
+    }
+    return {**settings, **{k: v for k, v in tool_environment().items() if _NETWORK.match(k)}}
 
 
 def pip_settings() -> dict[str, str]:

@@ -11,9 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .attached import register_attached
 from .cluster import Cluster
-from .detached import register_detached
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -22,9 +20,15 @@ __all__ = ["load_ipython_extension"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Called by IPython."""
+    """Called by IPython. The imports are here because cloud drivers, where there is no IPython,
+    read the record of packages.
+    """
     cluster = Cluster.from_environment(os.environ)
     if cluster is None:
+        from .detached import register_detached
+
         register_detached(shell)
     else:
+        from .attached import register_attached
+
         register_attached(shell, cluster)

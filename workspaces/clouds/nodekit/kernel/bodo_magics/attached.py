@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from .cluster import Cluster
+from .hostfile import update_hostfile
+from .nodes import on_every_node
+from .packages import find_new_here, run_conda, run_pip
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -67,6 +70,38 @@ class ClusterMagics(Magics):
             _ = self._engines  # says at once when there are none
         self._is_auto = not self._is_auto
         print(f"%autopx {'enabled' if self._is_auto else 'disabled'}")  # noqa: T201 - its output
+
+    @no_var_expand
+    @line_cell_magic
+    def psh(self, line: str, cell: str | None = None) -> None:
+        """Run a shell command once on every node: ``%psh echo "Hello World"``."""
+        text = line if cell is None else cell
+        runs = on_every_node(self._cluster, ["sh", "-c", text])
+        self._shell.user_ns["_exit_code"] = max(run.exit_code for run in runs)
+
+    @no_var_expand
+    @line_magic
+    def ppip(self, line: str) -> None:
+        """Run pip on every node: ``%ppip install <PACKAGE_NAME>``. Never asks back."""
+        if run_pip(self._cluster, line):
+            self._find_new_packages()
+
+    @no_var_expand
+    @line_magic
+    def pconda(self, line: str) -> None:
+        """Run conda on every node: ``%pconda list``. Never asks back."""
+        if run_conda(self._cluster, line):
+            self._find_new_packages()
+
+    @line_magic
+    def update_hostfile(self, line: str) -> None:
+        """Write the cluster's MPI hostfile anew, from the nodes that it has now."""
+        update_hostfile(self._cluster)
+        print("Successfully updated hostfile. Please restart the kernel.")  # noqa: T201
+
+    def _find_new_packages(self) -> None:
+        find_new_here()
+        self._engines.find_new_packages()
 
     def send_everything(self, lines: list[str]) -> list[str]:
         """An input transformer: while %autopx is on, a cell is a ``%%px`` cell."""

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .cluster import Cluster, Refusal
+from .packages import FIND_NEW
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -25,6 +26,7 @@ ENGINES_SECONDS = 20  # after the controller answers, until all engines have reg
 LOOK_SECONDS = 0.05
 ALIVE_SECONDS = 1.0
 INTERRUPT_SECONDS = 5
+FIND_SECONDS = 2
 
 
 class EngineMagics(ipyparallel.ParallelMagics):  # type: ignore[misc] # as above
@@ -72,6 +74,10 @@ class EngineMagics(ipyparallel.ParallelMagics):  # type: ignore[misc] # as above
                 client.close(linger=0)
                 raise self._cluster.still_starting()
             time.sleep(LOOK_SECONDS)
+
+    def find_new_packages(self) -> None:
+        """Let the engines import what was installed meanwhile; busy ones get to it later."""
+        self.view.execute(FIND_NEW, silent=True, block=False).wait(FIND_SECONDS)
 
     def parallel_execute(
         self,
