@@ -49,6 +49,7 @@ def _take_away(step: Step) -> Outcome:
     cluster = _cluster(step)
     services.attachments_end(cluster=cluster)
     cloud = cloud_of(cluster.workspace.cloud_configuration)
+    services.packages_keep(cluster=cluster, cloud=cloud)
     progress = cloud.remove_cluster(services.cluster_spec(cluster), step.ledger)
     return Done(progress.message) if progress.is_done else _wait(progress)
 
@@ -56,6 +57,7 @@ def _take_away(step: Step) -> Outcome:
 def _end_processes(step: Step) -> Outcome:
     cluster = _cluster(step)
     cloud = cloud_of(cluster.workspace.cloud_configuration)
+    services.packages_keep(cluster=cluster, cloud=cloud)
     progress = cloud.stop_cluster(services.cluster_spec(cluster))
     return Done(progress.message) if progress.is_done else _wait(progress)
 
@@ -181,6 +183,9 @@ def _still_not_running(operation: Operation) -> None:
 )
 def scale_cluster(step: Step) -> Outcome:
     """Running work never sees it: a cluster that somebody holds is not scaled (F181)."""
+    cluster = _cluster(step)
+    cloud = cloud_of(cluster.workspace.cloud_configuration)
+    services.packages_keep(cluster=cluster, cloud=cloud)
     return _bring_up(step)
 
 

@@ -14,6 +14,7 @@ from clusters.services import (
     idle_act,
     idle_forget_future,
     idle_warn,
+    packages_keep,
 )
 from workspaces.clouds.base import ClusterPhase
 from workspaces.models import CloudConfiguration
@@ -21,7 +22,9 @@ from workspaces.services import cloud_of
 
 
 def check_clusters() -> None:
-    """Look once at all running clusters of each cloud configuration; settle those found dead."""
+    """Look once at all running clusters of each cloud configuration: settle those found dead, and
+    note what was installed on the others.
+    """
     by_cloud: dict[CloudConfiguration, list[Cluster]] = defaultdict(list)
     running = Cluster.objects.running().select_related(
         "workspace__organization", "workspace__cloud_configuration"
@@ -29,11 +32,14 @@ def check_clusters() -> None:
     for cluster in running:
         by_cloud[cluster.workspace.cloud_configuration].append(cluster)
     for configuration, clusters in by_cloud.items():
-        seen = cloud_of(configuration).observe_clusters([cluster.uuid for cluster in clusters])
+        cloud = cloud_of(configuration)
+        seen = cloud.observe_clusters([cluster.uuid for cluster in clusters])
         for cluster in clusters:
             status = seen.get(cluster.uuid)
             if status is None or status.phase in (ClusterPhase.ABSENT, ClusterPhase.FAILED):
                 _settle(cluster, status.message if status else "", status)
+            else:
+                packages_keep(cluster=cluster, cloud=cloud)
 
 
 def _settle(cluster: Cluster, message: str, status: object) -> None:

@@ -114,6 +114,7 @@ class FakeCloud:
         self._fail()
         ledger.announce("nodes", str(spec.uuid), level=Level.CLUSTER)
         self.clusters.add(spec.uuid)
+        self.packages.setdefault(spec.uuid, spec.packages)
         ledger.record("nodes", str(spec.uuid), provider_id="n")
         phase = self.cluster_phases.pop(0) if self.cluster_phases else ClusterPhase.READY
         error = CloudError("Engines", "An engine ended.") if phase == ClusterPhase.FAILED else None
@@ -121,7 +122,8 @@ class FakeCloud:
         return ClusterStatus(phase, 50, f"Now {phase}", nodes, error)
 
     def installed_packages(self, spec: ClusterSpec) -> tuple[str, ...]:
-        return self.packages.get(spec.uuid, ())
+        self._fail()
+        return self.packages.get(spec.uuid, spec.packages)
 
     def observe_activity(self, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
         return {uuid: self.signals.get(uuid, []) for uuid in uuids}
@@ -181,10 +183,12 @@ class FakeCloud:
         return seen
 
     def stop_cluster(self, spec: ClusterSpec) -> Progress:
+        self.packages.pop(spec.uuid, None)
         return Progress(True, 100, "Stopped")
 
     def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
         self.clusters.discard(spec.uuid)
+        self.packages.pop(spec.uuid, None)
         self.lost.pop(spec.uuid, None)
         ledger.confirm_gone("nodes", str(spec.uuid))
         return Progress(True, 100, "Removed everything; nothing is left")

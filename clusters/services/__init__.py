@@ -37,6 +37,7 @@ from clusters.services.lifecycle import (
     cluster_scale,
     cluster_verify,
 )
+from clusters.services.packages import packages_keep
 from clusters.services.removal import (
     cluster_mark_removed,
     cluster_remove,
@@ -81,6 +82,7 @@ __all__ = [
     "living_cluster_names",
     "notebook_attach",
     "notebook_detach",
+    "packages_keep",
     "usage_close",
     "usage_open",
     "why_not_attachable",

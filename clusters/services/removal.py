@@ -43,7 +43,7 @@ def cluster_mark_removed(*, cluster: Cluster) -> None:
     moved = (
         Cluster.objects.live()
         .filter(pk=cluster.pk)
-        .update(state=Cluster.State.TERMINATED, removed_at=timezone.now())
+        .update(state=Cluster.State.TERMINATED, packages=[], removed_at=timezone.now())
     )
     if moved:
         cluster.leases.all().delete()
