@@ -167,7 +167,33 @@ def _html_bytes(line: LogLine) -> int:
 
 
 def first_failure(cloud: Cloud, command: UUID) -> Failure | None:
-    """From the tracebacks at the end of the log; None when there is none there."""
+    """The rank that an exception ended first, wherever in the log; where its writer noted none,
+    from the tracebacks at the log's end. None when there is none there either.
+    """
+    noted = cloud.log_failures(command)
+    if not noted:
+        return _failure_at_end(cloud, command)
+    first = min(noted, key=lambda failure: failure.offset)
+    same = [other.rank for other in noted if other is not first and other.line == first.line]
+    words = _words_of(cloud, command, first.rank, first.offset)
+    return Failure(first.rank, rank_words(same), "\n".join(words)) if words else None
+
+
+def _words_of(cloud: Cloud, command: UUID, rank: int, offset: int) -> list[str]:
+    """The first lines of the rank's stderr from there on, between those of other ranks."""
+    words: list[str] = []
+    end = offset + FAILURE_BYTES
+    while len(words) < FAILURE_LINES and offset < end:
+        chunk = cloud.read_log(command, offset=offset, max_bytes=READ_BYTES)
+        mine = [line for line in chunk.lines if line.rank == rank and line.stream == "stderr"]
+        words += [line.text[:SHOWN_CHARACTERS] for line in mine]
+        if chunk.next_offset == offset:
+            break
+        offset = chunk.next_offset
+    return words[:FAILURE_LINES]
+
+
+def _failure_at_end(cloud: Cloud, command: UUID) -> Failure | None:
     chunk = cloud.read_log_before(command, before=None, max_bytes=FAILURE_BYTES)
     blocks: dict[int, list[str]] = {}
     first_at: dict[int, int] = {}

@@ -23,6 +23,7 @@ from workspaces.clouds.base import (
     InstanceType,
     Level,
     LogChunk,
+    LogFailure,
     Node,
     NotebookPhase,
     NotebookSpec,
@@ -229,6 +230,9 @@ class FakeCloud:
 
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         return LogChunk((), offset, offset, is_complete=True)
+
+    def log_failures(self, command: UUID) -> tuple[LogFailure, ...]:
+        return ()
 
     def remove_log(self, command: UUID) -> None:
         self._fail()

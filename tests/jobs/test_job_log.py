@@ -32,6 +32,7 @@ def logs(cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> L
     local = LocalCloud({"root": tmp_path / "state", "cores": 4})
     monkeypatch.setattr(cloud, "read_log", local.read_log)
     monkeypatch.setattr(cloud, "read_log_before", local.read_log_before)
+    monkeypatch.setattr(cloud, "log_failures", local.log_failures)
     return local
 
 
@@ -236,7 +237,8 @@ def test_search_of_a_large_log_goes_on_by_itself_in_bounded_steps(
 
     page = ask(job, q="needle")
     steps, lines = 1, shown(page)
-    assert "Searched" in page
+    assert re.search(r"Searched 1\.9.MB of 4\.9.MB, go on", page)
+    assert re.search(r'<progress max="5\d{6}" value="20\d{5}"', page)
     while following := link(page, "next"):
         page = ask(job, following)
         lines += shown(page)
@@ -379,3 +381,52 @@ def test_no_traceback_is_no_failure(
     write(job.uuid, numbered(3))
 
     assert first_failure(logs, job.uuid) is None
+
+
+TRACE = ["Traceback (most recent call last):", '  File "ex.py", line 3', "ValueError: bad"]
+
+
+def _failing(rank: int) -> list[tuple[int | None, str, str]]:
+    return [(rank, "e", text) for text in TRACE]
+
+
+def test_first_failing_rank_is_found_far_from_the_end(
+    submit: Callable[..., Job],
+    write: Callable[..., None],
+    end: Callable[..., None],
+    ask: Callable[..., str],
+) -> None:
+    """Two megabytes of another rank's output come after it."""
+    job = submit()
+    filler: list[tuple[int | None, str, str]] = [(0, "o", "x" * 1000)] * 2000
+    interleaved = [line for pair in zip(_failing(3), numbered(3), strict=True) for line in pair]
+    write(job.uuid, [*numbered(10), *interleaved, *filler, *_failing(1), *filler])
+    end(job, "FAILED")
+
+    page = ask(job)
+
+    assert "Rank 3 failed first; rank 1 in the same way" in page
+    shown_words = re.search(r'<pre tabindex="0">(.*?)</pre>', page, re.DOTALL)
+    assert shown_words
+    assert shown_words.group(1).splitlines()[-1] == "ValueError: bad"
+    assert "line 0" not in shown_words.group(1)
+
+
+def test_search_can_be_gone_on_with_by_a_link(
+    submit: Callable[..., Job],
+    person: Client,
+    write: Callable[..., None],
+    end: Callable[[Job], None],
+    workspace: Workspace,
+) -> None:
+    """Without JavaScript."""
+    job = submit()
+    write(job.uuid, [*[(0, "o", "x" * 1000)] * 3000, (0, "o", "needle")])
+    end(job)
+
+    page = person.get(reverse("jobs:log", args=[workspace.uuid, job.uuid]), {"q": "needle"})
+    link_on = re.search(r'class="log-follow" href="([^"]+)"', page.content.decode())
+    assert link_on
+    page = person.get(link_on.group(1).replace("&amp;", "&"))
+
+    assert shown(page.content.decode()) == ["0: needle"]

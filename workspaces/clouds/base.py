@@ -318,6 +318,15 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class LogFailure:
+    """A rank that an exception ended: where its traceback begins in the log, and its last line."""
+
+    rank: int
+    offset: int
+    line: str
+
+
+@dataclass(frozen=True)
 class RemoteResource:
     """Something of ours that a fresh listing of the provider shows."""
 
@@ -424,6 +433,9 @@ class Cloud(Protocol):
 
     def read_log_before(self, command: UUID, *, before: int | None, max_bytes: int) -> LogChunk:
         """Whole lines that end at byte ``before``, where a line ends; None is the log's end."""
+
+    def log_failures(self, command: UUID) -> tuple[LogFailure, ...]:
+        """From what was noted while the log was written; empty where nothing was."""
 
     def remove_log(self, command: UUID) -> None:
         """Forget the log of a command that has ended, and whatever else is kept of it. Harmless

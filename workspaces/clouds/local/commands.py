@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from workspaces.clouds.base import (
     GitSource,
     Level,
     LogChunk,
+    LogFailure,
     ResourceLedger,
 )
 from workspaces.clouds.local import processes, runs
@@ -29,6 +31,7 @@ from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.reservations import Reservation, Reservations
 from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.runtimes import Runtimes
+from workspaces.clouds.local.shim.failures import failures_path
 from workspaces.clouds.local.shim.logfile import (
     parse_record,
     read_records,
@@ -104,12 +107,23 @@ class Commands:
         data, begin, size = read_records_before(path, before, max_bytes)
         return _chunk(data, begin, size, is_over=is_over)
 
+    def log_failures(self, command: UUID) -> tuple[LogFailure, ...]:
+        try:
+            told = json.loads(failures_path(self._layout.log(command)).read_text())
+        except FileNotFoundError:
+            return ()
+        return tuple(
+            LogFailure(int(rank), words["offset"], words["line"]) for rank, words in told.items()
+        )
+
     def remove_log(self, command: UUID) -> None:
         """The state goes last: without it nobody would know that the run is over."""
         state_path = self._layout.command_state(command)
         if not self._is_over(command) and state_path.exists():
             raise CloudError("StillRunning", "This command has not ended.")
-        self._layout.log(command).unlink(missing_ok=True)
+        log = self._layout.log(command)
+        for path in (failures_path(log), log):
+            path.unlink(missing_ok=True)
         delete_tree(self._run_dir(command))
         state_path.unlink(missing_ok=True)
 

@@ -25,6 +25,7 @@ from workspaces.clouds.base import (
     InstanceType,
     Level,
     LogChunk,
+    LogFailure,
     Progress,
     Region,
     RemoteResource,
@@ -177,6 +178,9 @@ class LocalCloud:
 
     def read_log(self, command: UUID, *, offset: int, max_bytes: int) -> LogChunk:
         return self._commands.read_log(command, offset=offset, max_bytes=max_bytes)
+
+    def log_failures(self, command: UUID) -> tuple[LogFailure, ...]:
+        return self._commands.log_failures(command)
 
     def remove_log(self, command: UUID) -> None:
         self._commands.remove_log(command)

@@ -7,14 +7,17 @@ sees each line exactly once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from workspaces.clouds.base import LogLine
+from workspaces.clouds.local.shim.failures import Failures, failures_path
 from workspaces.clouds.local.shim.space import is_full
+from workspaces.clouds.local.shim.state import write_json
 
 LIMIT = 64 * 1024
 RECORD_LIMIT = LIMIT + 64
@@ -81,18 +84,22 @@ class LogWriter:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o600)
+        self._path = path
+        self._failures = Failures()
         self._limit = self._left = limit
         self._missed = 0
         self._try_at = 0.0
         self._waiting: list[bytes] = []
 
-    def write(self, rank: int | None, stream: str, lines: Iterable[bytes]) -> None:
+    def write(self, rank: int | None, stream: str, lines: Sequence[bytes]) -> None:
         data = _records(rank, stream, lines)
         if not self._has_room(rank, len(data)):
             return
         is_tried = time.monotonic() >= self._try_at and self.catch_up()
         rest = self._append(data) if is_tried else data
         self._missed += rest.count(b"\n")
+        if rank is not None and not rest:
+            self._failures.note(rank, stream, lines, data, os.lseek(self._fd, 0, os.SEEK_CUR))
 
     def catch_up(self) -> bool:
         """Tell what a full disk kept from being told; False while it is full."""
@@ -140,6 +147,10 @@ class LogWriter:
         self.catch_up()
 
     def close(self) -> None:
+        """And write down which ranks an exception ended, for ``failures_path``."""
+        if found := self._failures.as_dict():
+            with contextlib.suppress(OSError):  # a full disk; readers then look at the log's end
+                write_json(failures_path(self._path), found)
         os.close(self._fd)
 
 
