@@ -12,6 +12,7 @@ from workspaces.clouds.base import CloudError, ClusterPhase, ClusterSpec, Cluste
 from workspaces.clouds.local import runs
 from workspaces.clouds.local.environment import (
     KERNEL_PACKAGES,
+    NODEKIT,
     Runtime,
     cluster_environment,
     markers,
@@ -26,7 +27,6 @@ from workspaces.clouds.local.shim.streams import KILLED_RANK
 from workspaces.clouds.nodekit.kernel.bodo_magics import record
 
 PACKAGES = "packages"  # the stage that puts them back
-NODEKIT = Path(__file__).parents[1] / "nodekit"
 # Engines count as registered after heartbeats. 200 ms: ready as soon as with 100, at 40 % of its
 # idle cost (0.9 % of a core for the whole set, measured).
 HEARTBEAT_MS = 200

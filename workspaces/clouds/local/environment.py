@@ -19,10 +19,11 @@ from workspaces.clouds.base import ClusterSpec
 from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.machine import LAUNCHER, node_prefix
 
+NODEKIT = Path(__file__).parents[1] / "nodekit"
 CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 # Goes on the path of kernels: there lies the extension bodo_magics.
-KERNEL_PACKAGES = Path(__file__).parents[1] / "nodekit" / "kernel"
-_REFUSED = re.compile(r"^(LD_|HYDRA_|PMI_|PMIX_|BODO_(RUN|CLUSTER|WORKSPACE|STATE)$)")
+KERNEL_PACKAGES = NODEKIT / "kernel"
+_REFUSED = re.compile(r"^(LD_|HYDRA_|PMI_|PMIX_|BODO_(RUN|CLUSTER|NOTEBOOK|WORKSPACE|STATE)$)")
 # What a person in a terminal needs of the above; HOME and the like stay their own.
 _FOR_PEOPLE = ("PATH", "VIRTUAL_ENV", "PIP_", "BODO_", "MPI4PY_", "HYDRA_", "UCX_", "FI_")
 _MPI_PROGRAMS = ("mpiexec", "mpiexec.hydra", "mpirun", "hydra_pmi_proxy", "mpicc", "mpicxx")
@@ -105,23 +106,32 @@ def allowed_variables(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[s
     return {k: v for k, v in wanted.items() if k not in refused}, refused
 
 
-def create_overlay(layout: Layout, cluster: UUID, runtime: Runtime) -> None:
-    """Idempotent; existing files, and so installed packages, stay."""
-    folder = layout.cluster(cluster)
-    overlay = folder / "env"
+def create_environment(overlay: Path, runtime: Runtime) -> None:
+    """A virtual environment that sees the runtime and the kernel's extension, and keeps what is
+    installed into it to itself. Idempotent; existing files, and so installed packages, stay.
+    """
     packages = overlay / "lib" / f"python{runtime.minor}" / "site-packages"
-    for path in (overlay / "bin", packages, folder / "cache", folder / "ipp", folder / "tmp"):
+    for path in (overlay / "bin", packages):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(packages / "bodo_runtime.pth", f"{runtime.packages}\n")
+    _write(packages / "bodo_runtime.pth", f"{runtime.packages}\n{KERNEL_PACKAGES}\n")
     for name in ("python", "python3", f"python{runtime.minor}"):
         _link(overlay / "bin" / name, runtime.base_python)
-    for name in _MPI_PROGRAMS:
-        _link(overlay / "bin" / name, runtime.program(name))
     home = Path(runtime.base_python).parent
     _write(overlay / "pyvenv.cfg", f"home = {home}\ninclude-system-site-packages = false\n")
     _script(overlay / "bin" / "pip", f'exec "{overlay}/bin/python" -m pip "$@"')
+
+
+def create_overlay(layout: Layout, cluster: UUID, runtime: Runtime) -> None:
+    """A cluster's environment, which has MPI too; idempotent as the above."""
+    folder = layout.cluster(cluster)
+    create_environment(folder / "env", runtime)
+    for path in (folder / "cache", folder / "ipp", folder / "tmp"):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in _MPI_PROGRAMS:
+        _link(folder / "env" / "bin" / name, runtime.program(name))
     words = [sys.executable, "-I", "-S", str(LAUNCHER), node_prefix(cluster)]
-    _script(folder / "launcher", f'exec {shlex.join(words)} "$@"')
+    # Whatever runs on a node ends with the cluster, from wherever it was started.
+    _script(folder / "launcher", f'BODO_CLUSTER={cluster} exec {shlex.join(words)} "$@"')
 
 
 def activate_path(layout: Layout, cluster: UUID) -> Path:

@@ -1,4 +1,4 @@
-"""One read-only runtime per Bodo version, built by uv in a run of its own.
+"""Read-only runtimes, one per Bodo version and one of JupyterLab, built by uv in runs of their own.
 
 The marker file, written last, makes a runtime: a folder without it is half-built, and the next
 build begins by wiping it.
@@ -18,7 +18,7 @@ import uv
 
 from workspaces.clouds.base import BodoVersion, CloudError, Progress
 from workspaces.clouds.local import runs
-from workspaces.clouds.local.environment import CONSTRAINTS, Runtime
+from workspaces.clouds.local.environment import CONSTRAINTS, NODEKIT, Runtime
 from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.packages import (
     base_python,
@@ -30,12 +30,24 @@ from workspaces.clouds.local.reservations import require
 from workspaces.clouds.local.shim.logfile import parse_record, read_records
 from workspaces.clouds.local.shim.state import Spec, Stage, lock_file, write_json
 
-DESCRIBE = Path(__file__).parents[1] / "nodekit" / "describe.py"
+DESCRIBE = NODEKIT / "describe.py"
 LOCK_SECONDS = 10
 BUILD_SECONDS = 1800.0
+LAB_VERSION = "4.6.6"
 _VERSION = re.compile(r"^\d+(\.\d+)+$")
 _UV_SENTENCE = re.compile(r"^(Resolved|Prepared|Installed|Bytecode compiled) \d+ \w+")
 _PERCENT = {"Resolved": 15, "Prepared": 40, "Installed": 60, "Bytecode": 90}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``title``: how people are told of it, "Bodo 2026.10"; ``kind``: what describe.py checks."""
+
+    title: str
+    version: str
+    folder: Path
+    kind: str
+    packages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -68,12 +80,10 @@ class Runtimes:
         self._minor = f"{sys.version_info.major}.{sys.version_info.minor}"
 
     def find(self, version: str) -> Runtime | None:
-        folder = self._folder(version)
-        try:
-            facts = json.loads((folder / "runtime.json").read_text())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return Runtime(version, folder, facts["base_python"], facts["minor"])
+        return _read(self._bodo(version))
+
+    def find_lab(self) -> Runtime | None:
+        return _read(self._lab())
 
     def installed(self) -> list[str]:
         names = [path.name.partition("-")[0] for path in self._layout.runtimes.glob("*-py*")]
@@ -99,25 +109,31 @@ class Runtimes:
         """Build it if need be. A failure from before ``asked_at`` is tried again."""
         if not _VERSION.match(version):
             raise CloudError("BodoVersion", f"{version!r} is not a version of Bodo.")
-        found = self.find(version)
+        return self._ensure(self._bodo(version), asked_at)
+
+    def ensure_lab(self, *, asked_at: float) -> Runtime | Progress:
+        return self._ensure(self._lab(), asked_at)
+
+    def _ensure(self, recipe: Recipe, asked_at: float) -> Runtime | Progress:
+        found = _read(recipe)
         if found is not None:
             return found
-        build = self._current_build(version, asked_at)
+        build = self._current_build(recipe, asked_at)
         look = runs.look(build.folder, build.state_path)
         if look.state is None:
             runs.start(build.folder, self._secrets())
         elif look.is_exited and look.state.reason:
-            raise CloudError("RuntimeFailed", failure(version, build.last_lines()))
-        return self.find(version) or progress(version, build.last_lines())
+            raise CloudError("RuntimeFailed", failure(recipe.title, build.last_lines()))
+        return _read(recipe) or progress(recipe.title, build.last_lines())
 
-    def _current_build(self, version: str, asked_at: float) -> Build:
+    def _current_build(self, recipe: Recipe, asked_at: float) -> Build:
         with lock_file(self._layout.lock, seconds=LOCK_SECONDS) as is_ours:
             require(is_ours)
             attempt = 1
-            while self._is_over(Build(self._build_folder(version, attempt)), asked_at):
+            while self._is_over(Build(self._build_folder(recipe, attempt)), asked_at):
                 attempt += 1
-            build = Build(self._build_folder(version, attempt))
-            runs.prepare(build.folder, self._spec(version, build))
+            build = Build(self._build_folder(recipe, attempt))
+            runs.prepare(build.folder, self._spec(recipe, build))
         return build
 
     def _is_over(self, build: Build, asked_at: float) -> bool:
@@ -129,26 +145,33 @@ class Runtimes:
         is_of_this_ask = asked_at <= (look.state.finished_at or 0) <= time.time()
         return is_broken_off or not is_of_this_ask  # the clock may have been set back
 
-    def _build_folder(self, version: str, attempt: int) -> Path:
-        return self._layout.run(f"runtime-{self._folder(version).name}-{attempt}")
+    def _build_folder(self, recipe: Recipe, attempt: int) -> Path:
+        return self._layout.run(f"runtime-{recipe.folder.name}-{attempt}")
 
-    def _folder(self, version: str) -> Path:
-        return self._layout.runtimes / f"{version}-py{self._minor.replace('.', '')}"
+    def _bodo(self, version: str) -> Recipe:
+        packages = (f"bodo=={version}", "ipyparallel", "ipykernel")
+        return Recipe(f"Bodo {version}", version, self._folder(version), "bodo", packages)
+
+    def _lab(self) -> Recipe:
+        packages = (f"jupyterlab=={LAB_VERSION}", "ipykernel")
+        folder = self._folder(f"jupyterlab-{LAB_VERSION}")
+        return Recipe(f"JupyterLab {LAB_VERSION}", LAB_VERSION, folder, "jupyterlab", packages)
+
+    def _folder(self, name: str) -> Path:
+        return self._layout.runtimes / f"{name}-py{self._minor.replace('.', '')}"
 
     def _secrets(self) -> dict[str, dict[str, str]]:
         env = uv_environment(self._cache)
         return {"venv": env, "packages": env}
 
-    def _spec(self, version: str, build: Build) -> Spec:
-        folder, uv_bin = str(self._folder(version)), uv.find_uv_bin()
+    def _spec(self, recipe: Recipe, build: Build) -> Spec:
+        folder, uv_bin = str(recipe.folder), uv.find_uv_bin()
         python = f"{folder}/bin/python"
-        packages = [f"bodo=={version}", "ipyparallel", "ipykernel"]
         install = [uv_bin, "pip", "install", "--python", python, "--compile-bytecode"]
-        describe = [python, "-I", str(DESCRIBE), f"{folder}/runtime.json"]
         programs = {
             "venv": [uv_bin, "venv", "--clear", "--seed", "--python", self._python, folder],
-            "packages": [*install, "--constraint", str(CONSTRAINTS), *packages],
-            "check": describe,
+            "packages": [*install, "--constraint", str(CONSTRAINTS), *recipe.packages],
+            "check": [python, "-I", str(DESCRIBE), f"{folder}/runtime.json", recipe.kind],
         }
         env = {"HOME": str(self._layout.root), "PATH": "/usr/bin:/bin", "BODO_SPAWN_MODE": "0"}
         name = build.folder.name
@@ -165,17 +188,26 @@ class Runtimes:
         )
 
 
-def progress(version: str, lines: list[str]) -> Progress:
+def _read(recipe: Recipe) -> Runtime | None:
+    """None until its marker is there."""
+    try:
+        facts = json.loads((recipe.folder / "runtime.json").read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Runtime(recipe.version, recipe.folder, facts["base_python"], facts["minor"])
+
+
+def progress(title: str, lines: list[str]) -> Progress:
     """uv says how far it is, and its sentences are in the past tense already."""
     for line in reversed(lines):
         told = _UV_SENTENCE.match(line)
         if told:
             percent = _PERCENT[line.split()[0]]
-            return Progress(False, percent, f"Bodo {version}: {told.group().lower()}")
-    return Progress(False, 1, f"Began to install Bodo {version}")
+            return Progress(False, percent, f"{title}: {told.group().lower()}")
+    return Progress(False, 1, f"Began to install {title}")
 
 
-def failure(version: str, lines: list[str]) -> str:
+def failure(title: str, lines: list[str]) -> str:
     """The last lines, without the drawing that uv puts around its sentences."""
     causes = [re.sub(r"^\W+", "", line) for line in lines if not line.startswith("Ended ")]
-    return f"Bodo {version} could not be installed: {' '.join(causes[-4:])[:800]}"
+    return f"{title} could not be installed: {' '.join(causes[-4:])[:800]}"
