@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
 
+from tests.clouds.jupyter import answer
 from tests.clouds.ledgers import MemoryLedger
 from tests.git_server import GitServer
 from tests.waiting import wait_until
@@ -20,6 +21,9 @@ from workspaces.clouds.base import (
     CommandStatus,
     GitSource,
     LogLine,
+    NotebookPhase,
+    NotebookSpec,
+    NotebookStatus,
     Progress,
     WorkspaceSpec,
 )
@@ -39,6 +43,7 @@ class Case:
     has_own_names: bool = True
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     clusters: list[ClusterSpec] = field(default_factory=list)
+    notebooks: list[NotebookSpec] = field(default_factory=list)
     workspace: WorkspaceSpec = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +71,15 @@ class Case:
         git = GitSource(self.git.url(source)) if source else None
         return CommandSpec(uuid4(), cluster, argv, git, seconds, environment or {})
 
+    def notebook(self) -> NotebookSpec:
+        kind = self.cloud.instance_types(self.workspace.region)[0]
+        spec = NotebookSpec(uuid4(), self.workspace, kind, token=uuid4().hex)
+        self.notebooks.append(spec)
+        return spec
+
     def clean_up(self) -> None:
+        for server in self.notebooks:
+            drive(lambda spec=server: self.cloud.remove_notebook(spec, self.ledger), self.seconds)
         for spec in self.clusters:
             drive(lambda spec=spec: self.cloud.remove_cluster(spec, self.ledger), self.seconds)
         drive(lambda: self.cloud.remove_workspace(self.workspace, self.ledger), self.seconds)
@@ -94,6 +107,20 @@ def create(case: Case, spec: ClusterSpec) -> ClusterStatus:
     status = wait_until(settled, timeout=case.seconds, every=0.05)
     assert status is not None
     assert status.phase is ClusterPhase.READY, status.message
+    return status
+
+
+def serve(case: Case, spec: NotebookSpec) -> NotebookStatus:
+    """Up, and it answered with its token."""
+
+    def settled() -> NotebookStatus | None:
+        found = case.cloud.ensure_notebook(spec, case.ledger)
+        return found if found.phase in (NotebookPhase.UP, NotebookPhase.FAILED) else None
+
+    status = wait_until(settled, timeout=case.seconds, every=0.05)
+    assert status is not None
+    assert status.phase is NotebookPhase.UP, status.message
+    wait_until(lambda: answer(status.address, spec.token) == 200, timeout=case.seconds)
     return status
 
 

@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+from workspaces.clouds.local.runtimes import LAB_VERSION
+
 VERSION = "2000.1"
 MPIEXEC = """#!{python}
 import subprocess, sys
@@ -27,14 +29,30 @@ sys.exit(max(rank.wait() for rank in family))
 
 
 def install(state: Path) -> None:
-    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = state / "runtimes" / f"{VERSION}-py{minor.replace('.', '')}"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "python").symlink_to(sys.executable)
+    folder = _folder(state, VERSION)
     mpiexec = folder / "bin" / "mpiexec"
     mpiexec.write_text(MPIEXEC.format(python=sys.executable))
     mpiexec.chmod(0o700)
-    facts = {"bodo": VERSION, "base_python": sys.executable, "minor": minor}
+    _mark(folder, "bodo", VERSION)
+    install_lab(state)
+
+
+def install_lab(state: Path) -> None:
+    """So that no workspace of a test has the real one installed, which takes many seconds."""
+    _mark(_folder(state, f"jupyterlab-{LAB_VERSION}"), "jupyterlab", LAB_VERSION)
+
+
+def _folder(state: Path, name: str) -> Path:
+    minor = f"{sys.version_info.major}{sys.version_info.minor}"
+    folder = state / "runtimes" / f"{name}-py{minor}"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    return folder
+
+
+def _mark(folder: Path, kind: str, version: str) -> None:
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    facts = {kind: version, "base_python": sys.executable, "minor": minor}
     draft = folder / "runtime.json.draft"  # a reader never sees half of it
     draft.write_text(json.dumps(facts))
     draft.replace(folder / "runtime.json")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clouds import wheels
+from tests.clouds import fake_runtime, wheels
 from tests.clouds.cases import Case, create, drive
 from tests.clouds.kernels import Kernel, kernel
 from tests.git_server import GitServer
@@ -55,6 +55,7 @@ def attached(
     state = tmp_path_factory.mktemp("attached") / "state"
     cloud = LocalCloud({"root": state})
     (state / "runtimes" / runtime.folder.name).symlink_to(runtime.folder)
+    fake_runtime.install_lab(state)
     case = Case(cloud, runtime.version, git, seconds=60, has_own_names=has_own_host_names())
     spec, layout = case.cluster(nodes=2), Layout(state)
     create(case, spec)

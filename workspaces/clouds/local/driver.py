@@ -1,4 +1,4 @@
-"""The Local cloud: clusters and jobs as processes of this machine.
+"""The Local cloud: clusters, jobs and notebooks as processes of this machine.
 
 Everything lives below one state folder and in processes that carry our markers, so any process
 of the platform, before or after a restart, finds it all again by looking.
@@ -26,6 +26,8 @@ from workspaces.clouds.base import (
     Level,
     LogChunk,
     LogFailure,
+    NotebookSpec,
+    NotebookStatus,
     Progress,
     Region,
     RemoteResource,
@@ -38,6 +40,7 @@ from workspaces.clouds.local.commands import Commands
 from workspaces.clouds.local.ending import end_all
 from workspaces.clouds.local.environment import activate_path
 from workspaces.clouds.local.files import LocalFiles
+from workspaces.clouds.local.kernels import Kernels
 from workspaces.clouds.local.layout import Layout, as_uuid, delete_tree, uuid_folders
 from workspaces.clouds.local.machine import (
     NO_ISOLATION,
@@ -46,6 +49,8 @@ from workspaces.clouds.local.machine import (
     counted,
     has_own_host_names,
 )
+from workspaces.clouds.local.notebooks import Notebooks
+from workspaces.clouds.local.notebooks import folder_name as notebook_name
 from workspaces.clouds.local.runs import told_of_full_disk
 from workspaces.clouds.local.runtimes import Runtimes
 from workspaces.clouds.nodekit.kernel.bodo_magics import record
@@ -67,6 +72,9 @@ class LocalCloud:
         self._clusters = Clusters(self._layout, self._machine, self._runtimes)
         reservations = self._clusters.reservations
         self._commands = Commands(self._layout, reservations, self._runtimes, settings)
+        self._notebooks = Notebooks(self._layout, self._runtimes)
+        servers = self._notebooks.servers
+        self._kernels = Kernels(self._layout, servers, reservations, self._runtimes)
         self._quota_bytes = int(str(settings.get("shared_quota_mib") or 0)) * 2**20
 
     def validate(self) -> list[Check]:
@@ -108,6 +116,7 @@ class LocalCloud:
             ledger.announce("folder", name, level=Level.WORKSPACE)
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             ledger.record("folder", name, provider_id=str(path.parent))
+        self._notebooks.begin_install()
         return Progress(True, 100, "Created 1 shared folder")
 
     @told_of_full_disk()
@@ -125,6 +134,7 @@ class LocalCloud:
         if is_open:
             ledger.removed("folder", name)
         processes.sweep("BODO_WORKSPACE", str(spec.uuid), seconds=2)
+        self._notebooks.remove_leftovers(spec.uuid)
         had_folder = path.exists()
         delete_tree(path)
         if path.exists() or processes.marked("BODO_WORKSPACE", str(spec.uuid)):
@@ -150,6 +160,7 @@ class LocalCloud:
 
     @told_of_full_disk()
     def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
+        self._kernels.forget_cluster(spec.workspace.uuid, spec.uuid)
         return self._clusters.remove(spec, ledger)
 
     def installed_packages(self, spec: ClusterSpec) -> tuple[str, ...]:
@@ -164,6 +175,30 @@ class LocalCloud:
 
     def check_connection(self, spec: ClusterSpec, number: int) -> Check | None:
         return connection.check(self._layout, spec, self.hostfile_path(spec), number)
+
+    @told_of_full_disk()
+    def ensure_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> NotebookStatus:
+        return self._notebooks.ensure(spec, ledger)
+
+    def observe_notebooks(self, uuids: Sequence[UUID]) -> dict[UUID, NotebookStatus]:
+        return self._notebooks.observe(uuids)
+
+    @told_of_full_disk()
+    def stop_notebook(self, spec: NotebookSpec) -> Progress:
+        return self._notebooks.stop(spec)
+
+    @told_of_full_disk()
+    def remove_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> Progress:
+        return self._notebooks.remove(spec, ledger)
+
+    @told_of_full_disk()
+    def attach_notebook(
+        self, spec: NotebookSpec, cluster: ClusterSpec, *, name: str, private_key: str
+    ) -> str:
+        return self._kernels.attach(spec, cluster, name=name, key=private_key)
+
+    def detach_notebook(self, spec: NotebookSpec, cluster: UUID) -> None:
+        self._kernels.detach(spec.uuid, cluster)
 
     @told_of_full_disk()
     def ensure_command(self, spec: CommandSpec, ledger: ResourceLedger) -> CommandStatus:
@@ -198,6 +233,10 @@ class LocalCloud:
                 RemoteResource("folder", folder_name(uuid), str(path), None, uuid)
                 for uuid, path in uuid_folders(self._layout.clusters)
             ),
+            *(
+                RemoteResource("folder", notebook_name(uuid), str(path), None, None, uuid)
+                for uuid, path in uuid_folders(self._layout.notebooks)
+            ),
         ]
         return folders + self._processes()
 
@@ -220,6 +259,7 @@ class LocalCloud:
                     provider_id=str(process.pid),
                     workspace=as_uuid(told.get("BODO_WORKSPACE", "")),
                     cluster=as_uuid(told.get("BODO_CLUSTER", "")),
+                    notebook=as_uuid(told.get("BODO_NOTEBOOK", "")),
                 )
             )
         return found

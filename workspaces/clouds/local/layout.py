@@ -21,6 +21,7 @@ class Layout:
             self.runs,
             self.workspaces,
             self.clusters,
+            self.notebooks,
             self.logs,
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,6 +41,10 @@ class Layout:
     @property
     def clusters(self) -> Path:
         return self.root / "clusters"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.root / "notebooks"
 
     @property
     def logs(self) -> Path:
@@ -75,6 +80,9 @@ class Layout:
 
     def packages_file(self, cluster: UUID) -> Path:
         return self.cluster(cluster) / "packages.json"
+
+    def notebook(self, uuid: UUID) -> Path:
+        return self.notebooks / str(uuid)
 
     def hostfile(self, workspace: UUID, cluster: UUID) -> Path:
         return self.shared(workspace) / f".hostfile-{cluster}"

@@ -22,7 +22,7 @@ def main(run_dir: Path) -> None:
     secrets: dict[str, dict[str, str]] = json.load(sys.stdin)
     if os.fork():  # the starter waits for this first process only: no zombie stays behind
         os._exit(0)
-    _detach()
+    _detach(run_dir)
     if not (run_dir / "spec.json").is_file():
         return  # removed before we came to life
     spec = Spec.read(run_dir / "spec.json")
@@ -40,11 +40,12 @@ def _was_started(spec: Spec) -> bool:
     return RunState.read(Path(spec.state)) is not None
 
 
-def _detach() -> None:
+def _detach(run_dir: Path) -> None:
+    """In its run folder, so that /proc/<pid>/cwd is a short path to the sockets there."""
     devnull = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(devnull, fd)
-    os.chdir("/")
+    os.chdir(run_dir)
     os.umask(0o077)
     # Workers of a queue ignore SIGINT, and the children would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
