@@ -43,7 +43,7 @@ WORKSPACE_ENTRIES = (
     ("Workspace details", "info-circle", "workspaces:detail", "workspace.view"),
 )
 PERSONAL_ENTRIES = (
-    ("Organizations", "building", "members:own"),
+    ("Organizations", "building", "own_memberships"),
     ("Change password", "key", "account_change_password"),
     ("Sessions", "devices", "usersessions_list"),
 )

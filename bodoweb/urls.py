@@ -9,6 +9,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 from bodoweb import mailbox, views
 from bodoweb.healthz import healthz
+from workspaces.views import members
 
 # Sign-in to the admin goes by the same limits and lock-out as everywhere. Django documents the
 # assignment, and allauth's decorator is untyped: hence the two ignores.
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<uuid:organization>/cloud-configurations/", include("workspaces.cloud_urls")),
     path("", include("workspaces.urls")),
     path("", include("workspaces.member_urls")),
+    path("memberships/", members.membership_list, name="own_memberships"),
     path("", include("workspaces.timeline_urls")),
     path("w/<uuid:workspace>/clusters/", include("clusters.urls")),
     path("w/<uuid:workspace>/jobs/", include("jobs.urls")),

@@ -28,5 +28,4 @@ urlpatterns = [
         invitations.invitation_page,
         name="invitation",
     ),
-    path("memberships/", members.membership_list, name="own"),
 ]

@@ -163,9 +163,9 @@ def member_leave_action(request: HtmxOrgRequest, team: Team) -> HttpResponse:
         member_leave(team=team, user=request.user, now=timezone.now())
     except MemberRefused as error:
         messages.error(request, str(error))
-        return redirect("members:own")
+        return redirect("own_memberships")
     messages.success(request, f"You left {team.name}.")
-    return redirect("members:own")
+    return redirect("own_memberships")
 
 
 @signed_in_view
