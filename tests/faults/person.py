@@ -103,6 +103,10 @@ class Person:
         assert status == http.client.OK, f"{path} was answered {status}"
         return content
 
+    def invite(self, email: str, role: str) -> Answer:
+        form = {"csrfmiddlewaretoken": self._token, "email": email, "role": role}
+        return self._ask("POST", self._page("members", "invite"), form)
+
     def log(self, job: UUID) -> str:
         """The page of the log as it is now, while the pages are served."""
         answer = self.get_at_last(self._page("jobs", str(job), "log"))
