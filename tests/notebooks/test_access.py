@@ -16,7 +16,8 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import user_lock
 from tests.conftest import PASSWORD
-from tests.notebooks.conftest import TOKEN, Person
+from tests.notebooks.conftest import Person
+from tests.notebooks.jupyter import TOKEN
 from workspaces.models import (
     Notebook,
     NotebookAccess,
