@@ -22,12 +22,11 @@ from clusters.leases import lease_share
 from clusters.models import Cluster, ClusterLease, ClusterQuerySet, NotebookAttachment
 from clusters.services.keys import node_key
 from clusters.services.requests import ClusterRefused, cluster_spec
-from workspaces.clouds.base import CloudError, NotebookSpec
+from workspaces.clouds.base import CloudError
 from workspaces.models import Notebook, Workspace
 from workspaces.operations import Actor
 from workspaces.permissions import role_may, workspace_role
-from workspaces.services import cloud_of, timeline_note
-from workspaces.services.workspaces import workspace_spec
+from workspaces.services import cloud_of, notebook_spec, timeline_note
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ def notebook_attach(*, notebook: Notebook, cluster: Cluster, user: User, now: da
     key = node_key(bound)
     try:
         name = cloud.attach_notebook(
-            _notebook_spec(notebook), cluster_spec(bound), name=bound.name, private_key=key
+            notebook_spec(notebook), cluster_spec(bound), name=bound.name, private_key=key
         )
     except CloudError as error:
         if is_new:
@@ -209,7 +208,7 @@ def _unbind(notebook: Notebook, cluster: Cluster) -> bool:
 def _end(notebook: Notebook, cluster: Cluster) -> bool:
     """Whether there was anything to end."""
     cloud = cloud_of(notebook.workspace.cloud_configuration)
-    cloud.detach_notebook(_notebook_spec(notebook), cluster.uuid)
+    cloud.detach_notebook(notebook_spec(notebook), cluster.uuid)
     return _unbind(notebook, cluster)
 
 
@@ -257,12 +256,3 @@ def _attach_own(notebook: Notebook, now: datetime) -> None:
     starts = [at for at in (notebook.ready_at, cluster.ready_at) if at]
     if starts and max(starts) + JUST_UP > now:
         _attach_quietly(notebook, [cluster.uuid], now)
-
-
-def _notebook_spec(notebook: Notebook) -> NotebookSpec:
-    return NotebookSpec(
-        uuid=notebook.uuid,
-        workspace=workspace_spec(notebook.workspace),
-        instance_type=notebook.shape,
-        token="",  # only a start needs it
-    )

@@ -6,6 +6,7 @@ import { ask } from './clusters.js';
 const PREFIX = 'bodo-';
 const DETACHED_KERNEL = 'python3';
 const METADATA = 'bodoweb'; // in the notebook: {"cluster": uuid or null}, the last choice
+const KEEPS_KERNELS = ['PAUSING', 'PAUSED', 'FAILED'];
 const TOLD_MS = 5000;
 
 export class Attachment {
@@ -196,31 +197,32 @@ export class Attachment {
       return;
     }
     const row = this._clusters.find(uuid);
-    const state = row ? row.state : 'gone';
-    const before = this._lastState;
-    this._lastState = state;
-    if (state === before) {
+    const state = row ? `${row.state} ${row.is_attached}` : 'gone';
+    if (state === this._lastState) {
       return;
     }
-    if (state === 'gone') {
-      this._fallBack(uuid);
-    } else if (state === 'RUNNING') {
+    this._lastState = state;
+    if (!row || (row.state !== 'RUNNING' && !row.is_attached)) {
+      this._fallBack(uuid, row);
+    } else if (row.state === 'RUNNING') {
       this._forgetWarning();
-    } else if (state !== 'INITIALIZING') {
+    } else if (KEEPS_KERNELS.includes(row.state)) {
       this._warn(
-        `${row.name} is ${state}. This notebook keeps its variables; parallel cells work again ` +
-          `when ${row.name} is RUNNING.`,
+        `${row.name} is ${row.state}. This notebook keeps its variables; parallel cells work ` +
+          `again when ${row.name} is RUNNING.`,
         row
       );
     }
   }
 
-  async _fallBack(uuid) {
+  /** The cluster's machines went, and with them the kernel. */
+  async _fallBack(uuid, row) {
     const name = this._clusters.nameOf(uuid);
     await this._do('Detaching…', async () => {
       await this._session.changeKernel({ name: DETACHED_KERNEL });
       this._record(null);
-      this._warn(`${name} was removed. This notebook is detached now.`);
+      const what = row ? `is ${row.state}` : 'was removed';
+      this._warn(`${name} ${what}, its kernel has ended. This notebook is detached now.`);
     });
   }
 
