@@ -6,6 +6,7 @@ outlive a stop. The socket lies in the run's folder, so an old one is never take
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pwd
@@ -15,7 +16,7 @@ from uuid import UUID
 from workspaces.clouds.base import CloudError, NotebookPhase, NotebookSpec, NotebookStatus
 from workspaces.clouds.local import runs
 from workspaces.clouds.local.environment import NODEKIT, Runtime, create_environment
-from workspaces.clouds.local.layout import Layout
+from workspaces.clouds.local.layout import Layout, delete_tree
 from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.servers import Server
 from workspaces.clouds.local.shim.logfile import parse_record, read_records
@@ -53,7 +54,7 @@ def prepare(layout: Layout, spec: NotebookSpec, server: Server, runtime: Runtime
         shared.symlink_to(layout.shared(spec.workspace.uuid))
     create_environment(folder / "env", runtime)
     write_kernelspec(folder / "data" / "kernels" / "python3", "Python 3 (detached)", folder / "env")
-    _link_extension(folder / "data" / "labextensions")
+    install_extension(folder / "data" / "labextensions")
     runs.prepare(run_dir(layout, server), _spec(layout, spec, server, runtime))
 
 
@@ -79,15 +80,22 @@ def write_kernelspec(
     write_json(folder / "kernel.json", content)
 
 
-def _link_extension(folder: Path) -> None:
-    """Lab serves an extension from a folder of the extension's name."""
-    about = LABEXTENSION / "package.json"
-    if not about.exists():
-        return
-    link = folder / json.loads(about.read_text())["name"]
-    link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)  # the platform may have moved since
-    link.symlink_to(LABEXTENSION)
+def install_extension(labextensions: Path) -> None:
+    """Lab serves an extension from a folder of the extension's name, and lets browsers keep what
+    they got for a year: the address changes with the content.
+    """
+    about = json.loads((LABEXTENSION / "package.json").read_text())
+    static = LABEXTENSION / "static"
+    content = b"".join(path.read_bytes() for path in sorted(static.iterdir()))
+    version = f"static-{hashlib.sha256(content).hexdigest()[:16]}"
+    about["jupyterlab"]["_build"]["load"] = f"{version}/remoteEntry.js"
+    folder = labextensions / about["name"]
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    delete_tree(folder)
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / version).symlink_to(static)
+    write_json(folder / "package.json", about)
 
 
 def _spec(layout: Layout, spec: NotebookSpec, server: Server, runtime: Runtime) -> Spec:
