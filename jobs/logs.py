@@ -7,7 +7,7 @@ byte offsets at the ends of lines, so whoever reads on from the last one sees ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +21,7 @@ SCAN_BYTES = 2_000_000  # searched by one request
 SHOWN_CHARACTERS = 6_000  # of one line; the download has all of it
 MARKUP_BYTES = 110  # around one line
 FOLD_SECONDS = 2.0
+NEIGHBOUR_BYTES = 8_000  # of the next page, to see which of its lines belong to this one's
 FAILURE_BYTES = 512 * 1024
 FAILURE_LINES = 40
 DOWNLOAD_BYTES = 256 * 1024
@@ -101,6 +102,10 @@ def read_forward(cloud: Cloud, command: UUID, query: LogQuery, offset: int) -> L
         is_stuck = chunk.next_offset == position
         position = chunk.next_offset
         is_full = size_of_page > PAGE_HTML_BYTES
+        if is_full and query.is_folded:
+            found, position = _ending_between_groups(cloud, command, query, found, position)
+            is_complete = chunk.is_complete and position >= chunk.size
+            chunk = replace(chunk, next_offset=position, is_complete=is_complete)
         if is_stuck or is_full or chunk.is_complete or position - offset > SCAN_BYTES:
             return _page(found, query, offset, chunk, is_full=is_full)
 
@@ -111,7 +116,46 @@ def read_backward(
     """The page that ends at ``before`` (None: the log's end) and begins at ``floor`` or later."""
     room = READ_BYTES if before is None else min(READ_BYTES, before - floor)
     chunk = cloud.read_log_before(command, before=before, max_bytes=room)
-    return _page(list(chunk.lines), query, chunk.offset, chunk, is_full=chunk.offset > floor)
+    lines, offset = list(chunk.lines), chunk.offset
+    if offset > floor and query.is_folded:
+        lines, offset = _beginning_between_groups(cloud, command, lines, offset, floor)
+    return _page(lines, query, offset, chunk, is_full=offset > floor)
+
+
+def _ending_between_groups(
+    cloud: Cloud, command: UUID, query: LogQuery, lines: list[LogLine], position: int
+) -> tuple[list[LogLine], int]:
+    """The page's lines and its end, moved back so that no equal lines are torn apart by it; as they
+    were when ranks are so far from each other that there is no such place near.
+    """
+    after = cloud.read_log(command, offset=position, max_bytes=NEIGHBOUR_BYTES).lines
+    both = [*lines, *(line for line in after if query.matches(line))]
+    whole = [place for place in _between_groups(both) if len(lines) // 2 < place <= len(lines)]
+    if not whole or whole[-1] == len(lines):
+        return lines, position
+    return lines[: whole[-1]], lines[whole[-1] - 1].end
+
+
+def _beginning_between_groups(
+    cloud: Cloud, command: UUID, lines: list[LogLine], offset: int, floor: int
+) -> tuple[list[LogLine], int]:
+    """The same for a page that is read backward: its beginning moves on."""
+    room = min(NEIGHBOUR_BYTES, offset - floor)
+    before = cloud.read_log_before(command, before=offset, max_bytes=room).lines
+    places = (place - len(before) for place in _between_groups([*before, *lines]))
+    first = next((place for place in places if 0 <= place < len(lines) // 2), 0)
+    return lines[first:], lines[first - 1].end if first else offset
+
+
+def _between_groups(lines: Sequence[LogLine]) -> list[int]:
+    """Before which lines a page may end: those that would become one stay together."""
+    last_of_group = {min(group.places): max(group.places) for group in _groups(lines)}
+    found, reach = [], -1
+    for place in range(len(lines)):
+        if place > reach:
+            found.append(place)
+        reach = max(reach, last_of_group.get(place, -1))
+    return [*found, len(lines)] if reach < len(lines) else found
 
 
 def _page(
@@ -121,29 +165,44 @@ def _page(
     return LogPage(shown, offset, chunk.next_offset, chunk.size, chunk.is_complete, is_full)
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Equal lines: the first one, and the places of all of them among the lines."""
+
+    line: LogLine
+    ranks: list[int | None]
+    places: list[int]
+
+
 def folded(lines: Iterable[LogLine]) -> list[ShownLine]:
     """Equal lines that ranks wrote at about the same time become one; no rank's own lines change
     their order.
     """
-    groups: list[tuple[LogLine, list[int | None]]] = []
+    return [_shown(group.line, group.ranks) for group in _groups(lines)]
+
+
+def _groups(lines: Iterable[LogLine]) -> list[_Group]:
+    groups: list[_Group] = []
     last_of_rank: dict[int, int] = {}
     by_text: dict[tuple[str, str], list[int]] = {}
-    for line in lines:
+    for number, line in enumerate(lines):
         if line.rank is None:
-            groups.append((line, [None]))
+            groups.append(_Group(line, [None], [number]))
             continue
         equal = by_text.setdefault((line.stream, line.text), [])
         after = last_of_rank.get(line.rank, -1)
         place = next(
-            (n for n in equal[-4:] if n > after and line.at - groups[n][0].at < FOLD_SECONDS), None
+            (n for n in equal[-4:] if n > after and line.at - groups[n].line.at < FOLD_SECONDS),
+            None,
         )
         if place is None:
             place = len(groups)
-            groups.append((line, []))
+            groups.append(_Group(line, [], []))
             equal.append(place)
-        groups[place][1].append(line.rank)
+        groups[place].ranks.append(line.rank)
+        groups[place].places.append(number)
         last_of_rank[line.rank] = place
-    return [_shown(line, ranks) for line, ranks in groups]
+    return groups
 
 
 def _shown(line: LogLine, ranks: Sequence[int | None]) -> ShownLine:

@@ -430,3 +430,71 @@ def test_search_can_be_gone_on_with_by_a_link(
     page = person.get(link_on.group(1).replace("&amp;", "&"))
 
     assert shown(page.content.decode()) == ["0: needle"]
+
+
+def _in_step(ticks: int, ranks: int) -> list[tuple[int | None, str, str]]:
+    return [(rank, "o", f"tick {tick:05}") for tick in range(ticks) for rank in range(ranks)]
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_equal_lines_are_folded_across_the_borders_of_pages(
+    submit: Callable[..., Job],
+    write: Callable[..., None],
+    end: Callable[[Job], None],
+    ask: Callable[..., str],
+    direction: str,
+) -> None:
+    """Four ranks in step: wherever a page ends, each tick is one line of ranks 0-3."""
+    job = submit()
+    write(job.uuid, _in_step(3000, 4))
+    end(job)
+
+    pages = 1
+    if direction == "backward":
+        lines = shown(page := ask(job))
+        while earlier := link(page, "earlier"):
+            lines = shown(page := ask(job, earlier)) + lines
+            pages += 1
+    else:
+        lines = shown(page := ask(job, q="tick"))
+        while following := link(page, "next"):
+            lines += shown(page := ask(job, following))
+            pages += 1
+
+    assert lines == [f"0-3: tick {tick:05}" for tick in range(3000)]
+    assert pages > 3
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_ranks_far_from_each_other_lose_no_line_at_a_border(
+    submit: Callable[..., Job],
+    write: Callable[..., None],
+    end: Callable[[Job], None],
+    ask: Callable[..., str],
+    direction: str,
+) -> None:
+    """Rank 1 is 40 ticks behind all the time: no page can end between their equal lines."""
+    job = submit()
+    lines = [
+        (rank, "o", f"tick {tick:05}")
+        for now in range(4000)
+        for rank, tick in ((0, now), (1, now - 40))
+        if tick >= 0
+    ]
+    write(job.uuid, lines)
+    end(job)
+
+    found: list[str] = []
+    page = ask(job) if direction == "backward" else ask(job, q="tick")
+    found += shown(page)
+    while more := link(page, "earlier" if direction == "backward" else "next"):
+        page = ask(job, more)
+        found += shown(page)
+
+    ticks: dict[str, list[str]] = {"0": [], "1": []}
+    for line in found:
+        ranks, _, text = line.partition(": ")
+        for rank in {"0-1": "01"}.get(ranks, ranks):
+            ticks[rank].append(text)
+    for rank, count in (("0", 4000), ("1", 3960)):
+        assert sorted(ticks[rank]) == [f"tick {tick:05}" for tick in range(count)]

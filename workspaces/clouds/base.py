@@ -308,13 +308,15 @@ class LogChunk:
 class LogLine:
     """``rank`` is None for lines of the platform itself (fetch, launcher, end).
 
-    ``stream`` is "stdout", "stderr" or "platform"; ``at`` is in epoch seconds.
+    ``stream`` is "stdout", "stderr" or "platform"; ``at`` is in epoch seconds; the next line
+    begins at byte ``end`` of the log.
     """
 
     at: float
     rank: int | None
     stream: str
     text: str
+    end: int = 0
 
 
 @dataclass(frozen=True)

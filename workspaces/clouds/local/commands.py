@@ -223,8 +223,10 @@ def _was_told_long_ago(stop: Path) -> bool:
 
 
 def _chunk(data: bytes, offset: int, size: int, *, is_over: bool) -> LogChunk:
-    lines = [parse_record(record) for record in data.split(b"\n")[:-1]]
-    end = offset + len(data)
+    lines, end = [], offset
+    for record in data.split(b"\n")[:-1]:
+        end += len(record) + 1
+        lines.append(parse_record(record, end))
     return LogChunk(
         lines=tuple(line for line in lines if line is not None),
         offset=offset,

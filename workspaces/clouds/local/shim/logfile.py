@@ -206,8 +206,10 @@ def _read_between(file: BinaryIO, begin: int, end: int) -> bytes:
     return file.read(end - begin)
 
 
-def parse_record(record: bytes) -> LogLine | None:
-    """None for what is no record (an offset in the middle, a torn last write)."""
+def parse_record(record: bytes, end: int = 0) -> LogLine | None:
+    """None for what is no record (an offset in the middle, a torn last write). ``end``: the offset
+    after it.
+    """
     try:
         at, rank, stream, text = record.split(b"\t", 3)
         return LogLine(
@@ -215,6 +217,7 @@ def parse_record(record: bytes) -> LogLine | None:
             rank=None if rank == b"-" else int(rank),
             stream=STREAMS[stream.decode()],
             text=text.decode(errors="replace").replace("\0", "�"),
+            end=end,
         )
     except (ValueError, KeyError):
         return None
