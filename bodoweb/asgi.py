@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bodoweb.settings")
 end_with_manager()
 django.setup()
 
+from clusters.notebook_routes import ROUTES  # noqa: E402 - needs Django to be set up
 from workspaces.notebooks.origin import NotebookOrigin  # noqa: E402 - needs Django to be set up
 
-application = NotebookOrigin()
+application = NotebookOrigin(routes=ROUTES)

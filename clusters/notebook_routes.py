@@ -46,7 +46,7 @@ Handler = Callable[[Visit, str, Body], Answer]
 
 
 def _route(method: str, action: str) -> Callable[[Callable[[Visit, Body], Answer]], Handler]:
-    """Answers {"error": sentence}: 405 to another method, 403 without the right, 404 where there
+    """Answers {"message": sentence}: 405 to another method, 403 without the right, 404 where there
     is no such cluster, 409 to what is refused.
     """
 
@@ -54,17 +54,17 @@ def _route(method: str, action: str) -> Callable[[Callable[[Visit, Body], Answer
         @wraps(handler)
         def guarded(visit: Visit, asked: str, body: Body) -> Answer:
             if asked != method:
-                return 405, {"error": f"Ask with {method}."}
+                return 405, {"message": f"Ask with {method}."}
             if not _may(visit, action):
-                return 403, {"error": NO_RIGHT}
+                return 403, {"message": NO_RIGHT}
             try:
                 return handler(visit, body)
             except PermissionDenied:
-                return 403, {"error": NO_RIGHT}
+                return 403, {"message": NO_RIGHT}
             except Cluster.DoesNotExist:
-                return 404, {"error": NO_CLUSTER}
+                return 404, {"message": NO_CLUSTER}
             except REFUSALS as error:
-                return 409, {"error": str(error)}
+                return 409, {"message": str(error)}
 
         return guarded
 

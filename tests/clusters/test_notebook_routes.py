@@ -179,7 +179,7 @@ def test_refusal_is_told_with_its_sentence(ask: Ask, cluster: Callable[..., Clus
     status, answer = ask("attach", stopped.uuid)
 
     assert status == 409
-    assert answer == {"error": "Off is STOPPED. Start it on its page first."}
+    assert answer == {"message": "Off is STOPPED. Start it on its page first."}
 
 
 def test_resume_is_asked_once(ask: Ask, cluster: Callable[..., Cluster]) -> None:
@@ -199,7 +199,7 @@ def test_what_can_not_resume_says_so(ask: Ask, cluster: Callable[..., Cluster]) 
     status, answer = ask("resume", failed.uuid)
 
     assert status == 409
-    assert "only a PAUSED cluster can resume" in answer["error"]
+    assert "only a PAUSED cluster can resume" in answer["message"]
 
 
 @pytest.mark.parametrize("name", POSTS)
@@ -230,7 +230,7 @@ def test_other_clusters_are_not_there(
     status, answer = ask(name, named)
 
     assert status == 404
-    assert "no such cluster" in answer["error"]
+    assert "no such cluster" in answer["message"]
     assert not cloud.attached
     assert not Operation.objects.exists()
 

@@ -25,7 +25,7 @@ export async function ask(name, cluster) {
   if (response.ok && answer) {
     return answer;
   }
-  throw new Error(answer?.error || `The platform answered ${response.status}. Try again.`);
+  throw new Error(answer?.message || `The platform answered ${response.status}. Try again.`);
 }
 
 export class ClusterList {
