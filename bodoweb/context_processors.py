@@ -35,11 +35,14 @@ ORGANIZATION_ENTRIES = (
     ("Documentation", "help-circle", "help", ""),
 )
 WORKSPACE_ENTRIES = (
+    ("My Notebook", "brand-python", "my_notebook:page", "notebook.create"),
+    ("Notebooks", "notebook", "notebooks:list", "notebook.view"),
     ("Jobs", "player-play", "jobs:list", "job.view"),
     ("Clusters", "server-2", "clusters:list", "cluster.view"),
     ("Files", "folder", "files:list", "file.view"),
     ("Users", "users", "members:workspace_list", "member.view"),
     ("Timeline", "history", "timeline:workspace", "timeline.view"),
+    ("Workspace Settings", "settings", "settings:notebooks", "notebook.view"),
     ("Workspace details", "info-circle", "workspaces:detail", "workspace.view"),
 )
 PERSONAL_ENTRIES = (

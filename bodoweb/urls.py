@@ -9,6 +9,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 from bodoweb import mailbox, views
 from bodoweb.healthz import healthz
+from workspaces import notebook_urls
 from workspaces.views import members
 
 # Sign-in to the admin goes by the same limits and lock-out as everywhere. Django documents the
@@ -37,6 +38,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("w/<uuid:workspace>/clusters/", include("clusters.urls")),
     path("w/<uuid:workspace>/jobs/", include("jobs.urls")),
     path("w/<uuid:workspace>/files/", include("workspaces.file_urls")),
+    path("w/<uuid:workspace>/notebooks/", include((notebook_urls.own, "notebooks"))),
+    path("w/<uuid:workspace>/my-notebook/", include((notebook_urls.mine, "my_notebook"))),
+    path("w/<uuid:workspace>/settings/", include((notebook_urls.settings, "settings"))),
     path("help/", views.help_page, name="help"),
     path("terms/", views.terms, name="terms"),
     path("theme/", views.theme, name="theme"),

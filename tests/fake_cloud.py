@@ -129,6 +129,9 @@ class FakeCloud:
     def observe_activity(self, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
         return {uuid: self.signals.get(uuid, []) for uuid in uuids}
 
+    def notebook_container(self) -> str:
+        return "JupyterLab 4.5"
+
     def ensure_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> NotebookStatus:
         self._fail()
         ledger.announce("server", str(spec.uuid), level=Level.NOTEBOOK)

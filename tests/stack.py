@@ -56,6 +56,7 @@ class Stack:
             "BODO_PORT": str(self.port),
             "BODO_NOTEBOOK_PORT": str(self.notebook_port),
             "BODO_WORKERS": str(WORKERS),
+            "BODO_NOTEBOOK_ON_ENTRY": "false",  # a JupyterLab is half a minute of installing
             **(environment or {}),
         }
         self.manager: subprocess.Popen[bytes] | None = None

@@ -12,6 +12,7 @@ from workspaces.models import (
     CloudConfiguration,
     CloudResource,
     Invitation,
+    Notebook,
     Operation,
     Organization,
     TimelineEntry,
@@ -59,6 +60,15 @@ class WorkspaceAdmin(ReadOnlyAdmin):
     list_filter = ["status"]
     search_fields = ["name", "uuid"]
     list_select_related = ["organization"]
+
+
+@admin.register(Notebook)
+class NotebookAdmin(ReadOnlyAdmin):
+    list_display = ["name", "owner", "workspace", "state", "instance_type", "last_activity_at"]
+    list_filter = ["state", "is_default"]
+    search_fields = ["name", "uuid", "owner__email"]
+    list_select_related = ["owner", "workspace"]
+    exclude = ["sealed_token"]
 
 
 @admin.register(Operation)

@@ -20,6 +20,7 @@ from clusters.models import Cluster
 from jobs.models import Job
 from workspaces.models import (
     Invitation,
+    Notebook,
     OrganizationMembership,
     Workspace,
     WorkspaceMembership,
@@ -59,7 +60,10 @@ IN_WORKSPACE = [a for a in ADDRESSES if a.action in WORKSPACE_ACTIONS]
 
 @pytest.fixture
 def values(
-    workspace: Workspace, cluster: Callable[..., Cluster], member: Callable[..., User]
+    workspace: Workspace,
+    cluster: Callable[..., Cluster],
+    notebook: Callable[..., Notebook],
+    member: Callable[..., User],
 ) -> dict[str, UUID]:
     made = cluster("Alpha", state="RUNNING")
     job = Job.objects.create(
@@ -84,6 +88,7 @@ def values(
         "configuration": workspace.cloud_configuration.uuid,
         "cluster": made.uuid,
         "job": job.uuid,
+        "notebook": notebook(None, "Lab", state="RUNNING").uuid,
         "member": member("MEMBER", workspace).uuid,
         "invitation": invitation.uuid,
     }
@@ -96,6 +101,12 @@ def _ids(address: Address) -> str:
 def _codes(client: Client, address: Address, values: dict[str, UUID]) -> set[int]:
     url = address.url(values)
     return {client.get(url).status_code, client.post(url).status_code}
+
+
+def _with_notebook(person: User) -> User:
+    """The notebook is theirs: what the roles may do with another's is a test of its own."""
+    Notebook.objects.update(owner=person)
+    return person
 
 
 @pytest.mark.parametrize("role", OrganizationMembership.Role.values)
@@ -127,7 +138,7 @@ def test_workspace_role(
     signed_in: Callable[[User], Client],
 ) -> None:
     """K13, F022."""
-    codes = _codes(signed_in(member(role, workspace)), address, values)
+    codes = _codes(signed_in(_with_notebook(member(role, workspace))), address, values)
 
     if role in WORKSPACE_ACTIONS[address.action]:
         assert not codes & {403, 404, 500}
@@ -158,7 +169,9 @@ def test_managers_of_the_organization_manage_its_workspaces(
     signed_in: Callable[[User], Client],
 ) -> None:
     """K13."""
-    assert not _codes(signed_in(member(role)), address, values) & {403, 404, 500}
+    client = signed_in(_with_notebook(member(role)))
+
+    assert not _codes(client, address, values) & {403, 404, 500}
 
 
 @pytest.mark.parametrize("address", ADDRESSES, ids=_ids)
@@ -194,7 +207,7 @@ def test_unknown_id_is_404(
     assert codes == {404}
 
 
-@pytest.mark.parametrize("kind", ["cluster", "job", "member", "invitation"])
+@pytest.mark.parametrize("kind", ["cluster", "job", "notebook", "member", "invitation"])
 def test_things_of_another_workspace_are_404(
     kind: str,
     values: dict[str, UUID],

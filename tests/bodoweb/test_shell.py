@@ -95,11 +95,13 @@ def test_the_workspace_menu_leads_back(
     page = signed_in(member("VIEWER", workspace)).get(f"/w/{workspace.uuid}/").content.decode()
 
     assert menu(page) == [
+        "Notebooks",
         "Jobs",
         "Clusters",
         "Files",
         "Users",
         "Timeline",
+        "Workspace Settings",
         "Workspace details",
         "Back to organization",
     ]

@@ -398,6 +398,9 @@ class Cloud(Protocol):
     def observe_activity(self, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
         """What these READY clusters do now; reads only, and is itself no activity."""
 
+    def notebook_container(self) -> str:
+        """What a server runs, such as "JupyterLab 4.5"; shown as its CONTAINER (V12). Cheap."""
+
     def ensure_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> NotebookStatus:
         """One that FAILED stays so until it was stopped; then this starts it afresh."""
 

@@ -39,6 +39,7 @@ from workspaces.services.notebook_progress import (
     notebook_mark_removed,
     notebook_mark_returned,
     notebook_mark_starting,
+    notebook_mark_used,
 )
 from workspaces.services.notebooks import (
     NotebookRefused,
@@ -101,6 +102,7 @@ __all__ = [
     "notebook_mark_removed",
     "notebook_mark_returned",
     "notebook_mark_starting",
+    "notebook_mark_used",
     "notebook_pause_idle",
     "notebook_remove",
     "notebook_spec",

@@ -35,6 +35,11 @@ def notebook_mark_ready(*, notebook: Notebook, now: datetime) -> bool:
     return bool(moved)
 
 
+def notebook_mark_used(*, notebook: Notebook, now: datetime) -> None:
+    """Somebody opened it: its idle time begins anew."""
+    Notebook.objects.filter(pk=notebook.pk, state=State.RUNNING).update(last_activity_at=now)
+
+
 def notebook_mark_paused(*, notebook: Notebook) -> None:
     """The reason of a pause that nobody asked for stays to be read."""
     Notebook.objects.filter(pk=notebook.pk, state=State.PAUSING).update(

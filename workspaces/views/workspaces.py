@@ -23,6 +23,7 @@ from workspaces.services import (
     workspace_remove,
     workspace_retry,
 )
+from workspaces.views.notebooks import my_notebook_context
 
 
 @organization_view("workspace.list")
@@ -91,6 +92,7 @@ def _detail(request: HtmxOrgRequest, workspace: Workspace) -> dict[str, object]:
         "operations": Operation.objects.for_target(workspace.uuid).prefetch_related("events"),
         "resources": workspace.cloud_resources.open().filter(owner_uuid=workspace.uuid),
         "notices": cloud_of(workspace.cloud_configuration).notices(),
+        "my": my_notebook_context(request, workspace),
         "may_remove": role_may(request.role, "workspace.remove"),
         "may_retry": role_may(request.role, "workspace.retry"),
     }
