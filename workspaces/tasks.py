@@ -24,6 +24,7 @@ from workspaces.services import (
     cloud_of,
     notebook_mark_lost,
     notebook_pause_idle,
+    notebooks_forget_future,
     notebooks_suspend_without_right,
     workspace_files,
 )
@@ -98,6 +99,7 @@ def check_notebooks() -> None:
 def pause_idle_notebooks() -> None:
     """Each decides for itself, in its own transaction; one that is refused keeps no other."""
     now = timezone.now()
+    notebooks_forget_future(now=now)
     for notebook in _running_notebooks():
         at = pauses_at(notebook)
         if at is None or at > now:

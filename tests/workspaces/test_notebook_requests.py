@@ -613,6 +613,21 @@ def test_use_since_the_look_keeps_it(ada: User, notebook: Make, settings: Any) -
     assert _state(looked_at) == "RUNNING"
 
 
+def test_a_clock_that_was_set_back_keeps_no_server(
+    ada: User, notebook: Make, settings: Any
+) -> None:
+    settings.NOTEBOOK_IDLE_MINUTES = 60
+    now = timezone.now()
+    made = notebook(ada, state="RUNNING", last_activity_at=now + timedelta(days=400))
+
+    pause_idle_notebooks()
+
+    made.refresh_from_db()
+    pauses = pauses_at(made)
+    assert pauses is not None
+    assert pauses <= timezone.now() + timedelta(minutes=60)
+
+
 def test_without_a_sign_of_use_the_time_counts_from_the_start(ada: User, notebook: Make) -> None:
     made = notebook(ada, state="RUNNING", idle_minutes=10, ready_at=NOW)
 

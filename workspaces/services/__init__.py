@@ -51,6 +51,7 @@ from workspaces.services.notebooks import (
     notebook_remove,
     notebook_spec,
     notebook_suspend,
+    notebooks_forget_future,
     notebooks_suspend_without_right,
 )
 from workspaces.services.organizations import organization_create
@@ -107,6 +108,7 @@ __all__ = [
     "notebook_remove",
     "notebook_spec",
     "notebook_suspend",
+    "notebooks_forget_future",
     "notebooks_suspend_without_right",
     "organization_create",
     "ownership_transfer",

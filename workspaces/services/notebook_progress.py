@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from workspaces.models import Notebook, Operation
 from workspaces.operations.lifecycle import Actor, operation_start
-from workspaces.services.timeline import timeline_record
+from workspaces.services.timeline import timeline_note
 
 State = Notebook.State
 
@@ -91,13 +91,11 @@ def notebook_mark_lost(*, notebook: Notebook, reason: str) -> bool:
     if not moved:
         return False
     actor = Actor(source=Operation.Source.DRIFT)
-    timeline_record(
-        organization=notebook.workspace.organization,
-        workspace=notebook.workspace,
-        actor=actor,
-        action="notebook.lost",
-        target_uuid=notebook.uuid,
-        target_name=notebook.name,
+    timeline_note(
+        notebook.workspace,
+        notebook,
+        actor,
+        "notebook.lost",
         reason=reason,
         before={"state": State.RUNNING},
     )

@@ -8,7 +8,6 @@ overtake what is running.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from workspaces.notebook_rights import without_right
 from workspaces.operations.lifecycle import Actor, operation_start
 from workspaces.secrets import seal
 from workspaces.services.clouds import cloud_of
-from workspaces.services.timeline import timeline_record
+from workspaces.services.timeline import timeline_note
 from workspaces.services.workspaces import workspace_spec
 
 State = Notebook.State
@@ -157,7 +156,9 @@ def _create(notebook: Notebook, kind: InstanceType, actor: Actor) -> Notebook:
     notebook.take_shape_of(kind)
     with transaction.atomic():
         notebook.save(force_insert=True)
-    _note(notebook, actor, "notebook.create", after={"instance_type": kind.name})
+    timeline_note(
+        notebook.workspace, notebook, actor, "notebook.create", after={"instance_type": kind.name}
+    )
     _operation_for(notebook, "notebook.create", actor)
     return notebook
 
@@ -185,7 +186,9 @@ def notebook_act(*, notebook: Notebook, verb: str, actor: Actor, reason: str = "
     if not moved:
         raise NotebookRefused(_why_not(notebook, verb))
     kind = f"notebook.{verb}"
-    _note(notebook, actor, kind, reason=reason, before={"state": notebook.state})
+    timeline_note(
+        notebook.workspace, notebook, actor, kind, reason=reason, before={"state": notebook.state}
+    )
     # What is cleaned up after a dead server does not keep anybody from starting it again.
     overtake = State.FAILED in NOTEBOOK_VERBS[verb]
     return _operation_for(notebook, kind, actor, reason=reason, overtake=overtake)
@@ -213,7 +216,14 @@ def notebook_suspend(*, notebook: Notebook, actor: Actor, reason: str) -> Operat
     ).update(state=State.PAUSING, state_reason=reason)
     if not moved:
         return None
-    _note(notebook, actor, "notebook.pause", reason=reason, before={"state": before})
+    timeline_note(
+        notebook.workspace,
+        notebook,
+        actor,
+        "notebook.pause",
+        reason=reason,
+        before={"state": before},
+    )
     return _operation_for(notebook, "notebook.pause", actor, reason=reason, overtake=True)
 
 
@@ -230,6 +240,13 @@ def notebooks_suspend_without_right(*, actor: Actor) -> int:
         for row in without_right(rows)
     ]
     return sum(operation is not None for operation in asked)
+
+
+def notebooks_forget_future(*, now: datetime) -> None:
+    """The clock was set back: what seems yet to come was just now, so that no server stays idle
+    for as long as that on top.
+    """
+    Notebook.objects.running().filter(last_activity_at__gt=now).update(last_activity_at=now)
 
 
 @transaction.atomic
@@ -258,7 +275,14 @@ def notebook_remove(*, notebook: Notebook, actor: Actor, reason: str = "") -> Op
     )
     if not asked:
         return None
-    _note(notebook, actor, "notebook.remove", reason=reason, before={"state": before})
+    timeline_note(
+        notebook.workspace,
+        notebook,
+        actor,
+        "notebook.remove",
+        reason=reason,
+        before={"state": before},
+    )
     return _operation_for(notebook, "notebook.remove", actor, reason=reason, overtake=True)
 
 
@@ -275,16 +299,7 @@ def notebook_defaults_set(
         return False
     Workspace.objects.filter(pk=workspace.pk).update(**after)
     workspace.refresh_from_db(fields=list(after))
-    timeline_record(
-        organization=workspace.organization,
-        workspace=workspace,
-        actor=actor,
-        action="workspace.configure",
-        target_uuid=workspace.uuid,
-        target_name=workspace.name,
-        before=before,
-        after=after,
-    )
+    timeline_note(workspace, workspace, actor, "workspace.configure", before=before, after=after)
     return True
 
 
@@ -299,26 +314,4 @@ def _operation_for(
         actor=actor,
         reason=reason,
         overtake=overtake,
-    )
-
-
-def _note(
-    notebook: Notebook,
-    actor: Actor,
-    action: str,
-    *,
-    reason: str = "",
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    timeline_record(
-        organization=notebook.workspace.organization,
-        workspace=notebook.workspace,
-        actor=actor,
-        action=action,
-        target_uuid=notebook.uuid,
-        target_name=notebook.name,
-        reason=reason,
-        before=before,
-        after=after,
     )
