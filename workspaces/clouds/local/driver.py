@@ -52,7 +52,7 @@ from workspaces.clouds.local.machine import (
 from workspaces.clouds.local.notebooks import Notebooks
 from workspaces.clouds.local.notebooks import folder_name as notebook_name
 from workspaces.clouds.local.runs import told_of_full_disk
-from workspaces.clouds.local.runtimes import Runtimes
+from workspaces.clouds.local.runtimes import LAB_VERSION, Runtimes
 from workspaces.clouds.nodekit.kernel.bodo_magics import record
 
 REGION = Region("local", "This machine")
@@ -175,6 +175,9 @@ class LocalCloud:
 
     def check_connection(self, spec: ClusterSpec, number: int) -> Check | None:
         return connection.check(self._layout, spec, self.hostfile_path(spec), number)
+
+    def notebook_container(self) -> str:
+        return f"JupyterLab {LAB_VERSION}"
 
     @told_of_full_disk()
     def ensure_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> NotebookStatus:
