@@ -133,6 +133,15 @@ def test_killed_shim_is_found_lost_and_its_stragglers_end(tmp_path: Path) -> Non
     assert run.texts()[-1] == "The process that watched this run was killed"
 
 
+def test_child_whose_shim_died_before_it_could_ask_to_die_with_it() -> None:
+    """Between fork and exec the signal of the parent's death may have been missed."""
+    code = "from workspaces.clouds.local.shim.children import die_with_parent; die_with_parent(0)"
+
+    orphan = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+
+    assert orphan.returncode == -signal.SIGKILL
+
+
 def test_restart_of_the_machine_is_told_from_a_killed_shim(tmp_path: Path) -> None:
     run = shim_run(tmp_path, command(["sleep", "600"]))
     run.start()

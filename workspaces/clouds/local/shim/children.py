@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 
 from workspaces.clouds.local import processes, shared_memory
 from workspaces.clouds.local.shim.state import Stage
@@ -34,7 +35,7 @@ class Children:
             stdout=stdout,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
         self.stages[process.pid] = stage
         process.returncode = 0  # reap() collects the real one; keep Popen from waiting too
@@ -91,5 +92,8 @@ class Children:
             path.unlink(missing_ok=True)
 
 
-def _die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
+    """Between fork and exec; a parent that was gone before we asked sends no signal any more."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
