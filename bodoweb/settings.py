@@ -277,6 +277,7 @@ JOB_LOG_DAYS = env.integer("BODO_JOB_LOG_DAYS", 90)  # 0: logs are kept for ever
 SPENDING_GUARDS: list[str] = []  # dotted paths, asked before anything that costs
 USER_GUARDS = ["workspaces.services.members.owners_stay_check"]  # asked before somebody goes
 WORKSPACE_TENANTS = ["clusters.services.living_cluster_names"]
+NOTEBOOK_ENDINGS = ["clusters.services.attachments_let_go"]
 NOTEBOOK_CLUSTER_CHOICES = "clusters.notebook_choices.cluster_choices"
 NOTEBOOK_CLUSTER_NAMES = "clusters.notebook_choices.cluster_names"
 NOTEBOOK_ON_ENTRY = env.flag("BODO_NOTEBOOK_ON_ENTRY", default=True)

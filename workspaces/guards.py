@@ -37,3 +37,9 @@ def cluster_names(notebooks: Collection[Notebook]) -> dict[UUID, str]:
     """By notebook: the names of the clusters that it works with; a constant number of queries."""
     names: dict[UUID, str] = import_string(settings.NOTEBOOK_CLUSTER_NAMES)(notebooks)
     return names
+
+
+def notebook_ended(notebook: Notebook) -> None:
+    """Its processes have ended: ``settings.NOTEBOOK_ENDINGS`` let go of what it used."""
+    for path in settings.NOTEBOOK_ENDINGS:
+        import_string(path)(notebook)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from workspaces import services
 from workspaces.clouds.base import Cloud, CloudError, NotebookPhase, NotebookSpec, Progress
+from workspaces.guards import notebook_ended
 from workspaces.models import Notebook, Operation
 from workspaces.notebooks.probe import probe
 from workspaces.operations.registry import Done, Outcome, Step, Wait, handles
@@ -47,21 +48,24 @@ def _back_to_paused(operation: Operation) -> None:
     )
 
 
-def _outcome(progress: Progress) -> Outcome:
-    if progress.is_done:
-        return Done(progress.message)
-    return Wait(POLL_SECONDS, progress.percent, progress.message, ENDING)
+def _outcome(notebook: Notebook, progress: Progress) -> Outcome:
+    """Kernels end with their server, and so does what they kept from others (F157)."""
+    if not progress.is_done:
+        return Wait(POLL_SECONDS, progress.percent, progress.message, ENDING)
+    notebook_ended(notebook)
+    return Done(progress.message)
 
 
 def _end_server(step: Step) -> Outcome:
     notebook = _notebook(step)
-    return _outcome(_cloud(notebook).stop_notebook(services.notebook_spec(notebook)))
+    progress = _cloud(notebook).stop_notebook(services.notebook_spec(notebook))
+    return _outcome(notebook, progress)
 
 
 def _take_away(step: Step) -> Outcome:
     notebook = _notebook(step)
     spec = services.notebook_spec(notebook)
-    return _outcome(_cloud(notebook).remove_notebook(spec, step.ledger))
+    return _outcome(notebook, _cloud(notebook).remove_notebook(spec, step.ledger))
 
 
 def _with_token(notebook: Notebook) -> NotebookSpec:

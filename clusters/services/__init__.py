@@ -3,6 +3,7 @@
 from clusters.services.attachments import (
     attachable_clusters,
     attachments_end,
+    attachments_let_go,
     attachments_renew,
     attachments_settle,
     in_use_sentence,
@@ -53,6 +54,7 @@ __all__ = [
     "IdleTimers",
     "attachable_clusters",
     "attachments_end",
+    "attachments_let_go",
     "attachments_renew",
     "attachments_settle",
     "cluster_act",

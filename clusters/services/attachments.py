@@ -145,6 +145,12 @@ def attachments_end(*, cluster: Cluster) -> None:
         _end(attachment.notebook, cluster)
 
 
+def attachments_let_go(notebook: Notebook) -> None:
+    """After its server's processes ended. Idempotent."""
+    for attachment in notebook.attachments.select_related("cluster"):
+        _end(notebook, attachment.cluster)
+
+
 def attachments_settle(*, now: datetime) -> None:
     """End what servers hold that run no more, and attach the clusters that servers were made with
     as soon as both are up (F036).

@@ -40,6 +40,7 @@ from workspaces.models import (
     WorkspaceMembership,
 )
 from workspaces.operations import Actor
+from workspaces.services import notebook_act, notebook_remove
 
 Make = Callable[..., Any]
 
@@ -458,6 +459,23 @@ def test_server_that_ended_holds_nothing(
     attachments_settle(now=timezone.now())
 
     assert not cloud.attached
+    assert alpha in Cluster.objects.free(timezone.now())
+
+
+@pytest.mark.parametrize("verb", ["pause", "remove"])
+def test_server_that_is_ended_by_somebody_lets_go_at_once(
+    notebook: Notebook, alpha: Cluster, cloud: FakeCloud, run_operations: Make, verb: str
+) -> None:
+    _attach(notebook, alpha)
+    if verb == "remove":
+        notebook_remove(notebook=notebook, actor=Actor())
+    else:
+        notebook_act(notebook=notebook, verb=verb, actor=Actor())
+
+    run_operations()
+
+    assert not cloud.attached
+    assert not NotebookAttachment.objects.exists()
     assert alpha in Cluster.objects.free(timezone.now())
 
 

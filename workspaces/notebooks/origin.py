@@ -49,7 +49,7 @@ class NotebookOrigin:
     """``routes``: paths below ``/_bodoweb/`` and who answers them, for people who are inside."""
 
     def __init__(self, routes: Mapping[str, Handler] | None = None) -> None:
-        self._routes = dict(routes or {})
+        self._routes: Mapping[str, Handler] = {} if routes is None else routes
         self._checks = Threads(2)
         self._handlers = Threads(4, seconds=None)
         self._watch = Watch(self._checks)
