@@ -162,6 +162,30 @@ def test_all_of_a_page_is_reached_with_the_tab_key(
     assert all(later > earlier - 90 for earlier, later in pairwise(tops)), tops
 
 
+def test_menus_and_questions_work_with_keys(page: Page, values: dict[str, str]) -> None:
+    """Enter opens, the focus is inside, Escape closes and gives the focus back."""
+    _sign_in(page, values)
+    page.goto(f"{values['url']}/w/{values['workspace']}/files/")
+    delete = page.get_by_role("button", name=re.compile("Delete a.py"))
+    question = page.get_by_role("dialog", name="Delete a.py?")
+
+    delete.focus()
+    page.keyboard.press("Enter")
+    expect(question.get_by_role("button", name="CANCEL")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(question.get_by_role("button", name="DELETE")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(question).to_be_hidden()
+    expect(delete).to_be_focused()
+
+    page.locator(".user-menu summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Organizations")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Organizations")).to_be_visible()
+
+
 def _walk(page: Page) -> list[dict[str, Any]]:
     """Once around: until the focus leaves the page."""
     stops: list[dict[str, Any]] = []

@@ -51,6 +51,8 @@ def test_a_job_reads_what_was_uploaded(person: Person) -> None:
 
     assert "the sum is 5050" in log
     assert person.download("sums/total.txt") == b"5050\n"
+    assert person.download("sums/numbers.csv", part="0-9") == NUMBERS[:10]
+    assert person.download("sums/numbers.csv", part="10-") == NUMBERS[10:]
     archive = zipfile.ZipFile(io.BytesIO(person.download("sums", verb="archive")))
     assert archive.read("total.txt") == b"5050\n"
     assert archive.read("numbers.csv") == NUMBERS

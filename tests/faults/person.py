@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
@@ -95,12 +96,13 @@ class Person:
         status, content = self._exchange("POST", path, b"".join(parts), kind)
         return Answer(status, content.decode())
 
-    def download(self, path: str, *, verb: str = "download") -> bytes:
-        """A file of the workspace, or a folder with "archive"."""
-        status, content = self._exchange(
-            "GET", f"{self._page('files', verb)}?{urlencode({'path': path})}"
-        )
-        assert status == http.client.OK, f"{path} was answered {status}"
+    def download(self, path: str, *, verb: str = "download", part: str = "") -> bytes:
+        """A file of the workspace, or a folder with "archive"; ``part`` as in "2-5"."""
+        address = f"{self._page('files', verb)}?{urlencode({'path': path})}"
+        headers = {"Range": f"bytes={part}"} if part else {}
+        status, content = self._exchange("GET", address, headers=headers)
+        wanted = http.client.PARTIAL_CONTENT if part else http.client.OK
+        assert status == wanted, f"{path} was answered {status}"
         return content
 
     def invite(self, email: str, role: str) -> Answer:
@@ -143,15 +145,21 @@ class Person:
         return Answer(status, content.decode())
 
     def _exchange(
-        self, method: str, path: str, body: bytes | None = None, kind: str = ""
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """``kind`` is the media type of the body."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        sent = {"Cookie": cookies, **(headers or {})}
         if kind:
-            headers["Content-Type"] = kind
+            sent["Content-Type"] = kind
         try:
-            connection.request(method, path, body, headers)
+            connection.request(method, path, body, sent)
             answer = connection.getresponse()
             content = answer.read()
         finally:
