@@ -160,8 +160,9 @@ class LocalCloud:
 
     @told_of_full_disk()
     def remove_cluster(self, spec: ClusterSpec, ledger: ResourceLedger) -> Progress:
+        progress = self._clusters.remove(spec, ledger)
         self._kernels.forget_cluster(spec.workspace.uuid, spec.uuid)
-        return self._clusters.remove(spec, ledger)
+        return progress
 
     def installed_packages(self, spec: ClusterSpec) -> tuple[str, ...]:
         known = record.read(self._layout.packages_file(spec.uuid))

@@ -41,21 +41,21 @@ class Kernels:
         server = self._servers.find(spec.uuid)
         if server is None:
             raise CloudError("NotebookNotReady", "The server of this notebook is not there yet.")
+        self._servers.while_wanted(server, lambda: self._write(spec, cluster, name=name, key=key))
+        return kernel_name(cluster.uuid)
+
+    def _write(self, spec: NotebookSpec, cluster: ClusterSpec, *, name: str, key: str) -> None:
+        """Under the lock, so that the removal of either can not come in between."""
         reservation = self._reservations.find(cluster.uuid)
         runtime = self._runtimes.find(cluster.bodo_version)
         if reservation is None or reservation.is_removing or runtime is None:
             raise CloudError("ClusterNotReady", "The cluster is not there. Choose another one.")
-        self._servers.while_wanted(
-            server, lambda: self._write(spec, cluster, runtime, name=name, key=key)
-        )
-        return kernel_name(cluster.uuid)
-
-    def _write(
-        self, spec: NotebookSpec, cluster: ClusterSpec, runtime: Runtime, *, name: str, key: str
-    ) -> None:
+        if cluster.public_key:
+            authorized = self._layout.cluster(cluster.uuid) / "authorized_keys"
+            write_private(authorized, cluster.public_key)
         try:
             if key:
-                write_key(self._key(spec.uuid, cluster.uuid), key)
+                write_private(self._key(spec.uuid, cluster.uuid), key)
             lab.write_kernelspec(
                 self._kernel(spec.uuid, cluster.uuid),
                 f"{name} (Bodo {cluster.bodo_version})",
@@ -106,11 +106,11 @@ def kernel_name(cluster: UUID) -> str:
     return f"bodo-{cluster}"
 
 
-def write_key(path: Path, key: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Whole or not at all, and never readable by others (F141)."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key if key.endswith("\n") else f"{key}\n")
+        file.write(text if text.endswith("\n") else f"{text}\n")
     draft.replace(path)
