@@ -25,7 +25,10 @@ CHECK_SECONDS = 30
 T = TypeVar("T")
 SHIM = "shim/__main__.py"
 # What may be asked for and carried out again on the same thing.
-MANY_TIMES = frozenset(f"cluster.{verb}" for verb in ("pause", "resume", "scale"))
+MANY_TIMES = frozenset(
+    f"cluster.{verb}"
+    for verb in ("create", "clean", "pause", "resume", "stop", "start", "restart", "scale")
+)
 
 
 def check(scene: Scene) -> None:

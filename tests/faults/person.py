@@ -85,9 +85,11 @@ class Person:
         form = {"csrfmiddlewaretoken": self._token, "name": name}
         return self._ask("POST", self._page("files", "new-folder"), form)
 
-    def upload(self, folder: str, files: dict[str, bytes]) -> Answer:
+    def upload(self, folder: str, files: dict[str, bytes], *, replace: bool = False) -> Answer:
         """Contents by name, as a browser without JavaScript sends them."""
         parts = [_part('name="csrfmiddlewaretoken"', self._token.encode())]
+        if replace:
+            parts.append(_part('name="replace"', b"1"))
         for name, content in files.items():
             parts.append(_part(f'name="files"; filename="{name}"', content))
         parts += [_part('name="complete"', b"1"), f"--{BOUNDARY}--\r\n".encode()]
@@ -108,6 +110,15 @@ class Person:
     def invite(self, email: str, role: str) -> Answer:
         form = {"csrfmiddlewaretoken": self._token, "email": email, "role": role}
         return self._ask("POST", self._page("members", "invite"), form)
+
+    def workspace_form(self, organization: str, name: str) -> dict[str, str]:
+        return self._form(f"/o/{organization}/workspaces/create/") | {"name": name}
+
+    def create_workspace(self, organization: str, form: dict[str, str]) -> Answer:
+        return self._ask("POST", f"/o/{organization}/workspaces/create/", form)
+
+    def remove_workspace(self, uuid: UUID) -> Answer:
+        return self._ask("POST", f"/w/{uuid}/remove/", {"csrfmiddlewaretoken": self._token})
 
     def log(self, job: UUID) -> str:
         """The page of the log as it is now, while the pages are served."""

@@ -17,22 +17,25 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 import psutil
 
-from clusters.models import Cluster, ClusterQuerySet
+from clusters.models import Cluster
 from jobs.models import Job
 from tests.faults.invariants import SHIM, command_line
 from tests.faults.person import NOBODY_LISTENS, Answer, Person
 from tests.faults.scene import DATABASE, MANY_TICKS, TICKS, Scene
 from tests.waiting import wait_until
 from workspaces.clouds.local import processes
+from workspaces.models import Workspace
 
 T = TypeVar("T")
 State = Cluster.State
 LIVING_CLUSTERS = 6
+OWNER = 0  # of the organization, among the people
 PATIENCE_SECONDS = 60  # of a user whose page does not answer
 PAUSE_SECONDS = (0.3, 2.1)
 PLATFORM = ("worker", "controller", "web", "web_worker", "watchdog", "monitor", "sentinel")
@@ -46,23 +49,31 @@ PARTS = {
 # How often each is drawn; with more blows at clusters none would live to run a job.
 VICTIMS = {
     **dict.fromkeys(PLATFORM, 1.0),
-    **dict.fromkeys(PARTS, 0.7),
+    **dict.fromkeys(PARTS, 0.25),
     "worker": 2.0,
-    "rank": 2.0,
-    "shim of a cluster": 0.7,
+    "rank": 1.5,
+    "mpiexec": 0.5,
+    "shim of a cluster": 0.3,
     "shim of a job": 0.8,
 }
+LIFE = ("pause", "resume", "stop", "start", "restart", "scale")
+# How often each is drawn of those that can be done now.
 ACTIONS = {
-    "create": 5,
-    "run": 8,
-    "run on its own": 2,
-    "cancel": 2,
-    "pause": 2,
-    "resume": 3,
-    "scale": 2,
-    "remove": 1,
-    "pause, scale, remove at once": 1,
+    **dict.fromkeys(LIFE, 5.0),
+    "create": 3.0,
+    "retry": 6.0,
+    "run": 6.0,
+    "run later": 1.5,
+    "run on its own": 1.0,
+    "cancel": 1.0,
+    "remove": 0.7,
+    "pause, scale, remove at once": 0.7,
+    "upload": 1.5,
+    "create workspace": 0.7,
+    "remove workspace": 0.7,
 }
+CLUSTERLESS = frozenset({"create", "run on its own", "upload", "create workspace"})
+UPLOAD_BYTES = 300_000
 
 
 @dataclass
@@ -75,6 +86,9 @@ class Storm:
     answers: Counter[int] = field(default_factory=Counter)
     accepted: dict[UUID, int] = field(default_factory=dict)  # jobs: how often they tick
     made: set[UUID] = field(default_factory=set)  # clusters
+    files: dict[str, bytes] = field(default_factory=dict)
+    workspaces: set[UUID] = field(default_factory=set)
+    removed: set[UUID] = field(default_factory=set)  # workspaces, asked for
     _tally: threading.Lock = field(default_factory=threading.Lock)
 
     def gather(self, clusters: int) -> None:
@@ -90,9 +104,11 @@ class Storm:
         with ThreadPoolExecutor(len(self.people) * 3) as hands:
             while self.kills.total() < kills:
                 for who in range(len(self.people)):
-                    action = dice.choices(list(ACTIONS), list(ACTIONS.values()))[0]
                     is_free = who not in busy or _is_done(busy[who])
-                    if is_free and (act := self._drawn(action, who)):
+                    drawn = {a: dice.random() ** (1 / weight) for a, weight in ACTIONS.items()}
+                    order = sorted(drawn, key=lambda action: -drawn[action]) if is_free else []
+                    act = next(filter(None, (self._drawn(action, who) for action in order)), None)
+                    if act:
                         busy[who] = hands.submit(act)
                 threading.Event().wait(dice.uniform(*PAUSE_SECONDS))
                 self._kill_one()
@@ -106,30 +122,48 @@ class Storm:
 
     def _drawn(self, action: str, who: int) -> Callable[[], object] | None:
         """What ``who`` will do; None when there is nothing to do it to. Rows are read here."""
-        is_new = action in {"create", "run on its own"}
+        target = None if action in CLUSTERLESS else self._target(action)
         living = Cluster.objects.using(DATABASE).live().filter(removal_requested_at=None)
-        target = None if is_new else self._target(action, living)
-        if living.count() >= LIVING_CLUSTERS if is_new else target is None:
+        is_crowded = action in {"create", "run on its own"} and living.count() >= LIVING_CLUSTERS
+        is_forbidden = "workspace" in action and who != OWNER
+        if is_crowded or is_forbidden or (target is None and action not in CLUSTERLESS):
             return None
         nodes, ticks = self.scene.dice.choice((1, 2)), self.scene.dice.choice((TICKS, MANY_TICKS))
         if isinstance(target, Cluster) and "scale" in action:
             nodes = 3 - target.node_count
         number, person = self.actions.total(), self.people[who]
         self.actions[action] += 1
-        self.say(f"user {who}:", action, target.uuid if target else "", f"{nodes=} {ticks=}")
-        if action == "create":
-            return lambda: self._create(person, f"Storm {number}", nodes)
+        self.say(f"user {who}:", action, getattr(target, "uuid", ""), f"{nodes=} {ticks=}")
         if action.startswith("run"):
+            extras = self._extras(action)
             pk = target.pk if target else None
-            return lambda: self._run(person, f"Storm {number}", pk, ticks)
-        assert target is not None
-        return self._pressed(action, person, target.uuid, nodes)
+            return lambda: self._run(person, f"Storm {number}", pk, ticks, extras)
+        if target is not None:
+            return self._pressed(action, person, target.uuid, nodes)
+        acts = {
+            "create": lambda: self._create(person, f"Storm {number}", nodes),
+            "upload": lambda: self._upload(person, number),
+            "create workspace": lambda: self._create_workspace(person, f"Storm {number}"),
+        }
+        return acts[action]
 
-    def _target(self, action: str, living: ClusterQuerySet) -> Cluster | Job | None:
-        some: list[Cluster | Job] = []
+    def _extras(self, action: str) -> dict[str, str]:
+        """Fields of the job's form; each second one is tried again when it fails."""
+        retries = {"retries": str(self.scene.dice.choice((0, 1))), "retry_delay_minutes": "0"}
+        if action != "run later":
+            return retries
+        at = datetime.now(UTC) + timedelta(seconds=self.scene.dice.uniform(5, 30))
+        return retries | {"schedule_kind": "AT", "scheduled_on": f"{at:%Y-%m-%dT%H:%M:%S}"}
+
+    def _target(self, action: str) -> Cluster | Job | Workspace | None:
+        some: list[Cluster | Job | Workspace] = []
         if action == "cancel":
             some.extend(Job.objects.using(DATABASE).unsettled().order_by("pk"))
+        elif action == "remove workspace":
+            left = self.workspaces - self.removed
+            some.extend(Workspace.objects.using(DATABASE).filter(uuid__in=left).order_by("pk"))
         else:
+            living = Cluster.objects.using(DATABASE).live().filter(removal_requested_at=None)
             own = living.filter(is_dedicated=False).order_by("pk")
             some.extend(cluster for cluster in own if _fits(action, cluster))
         return self.scene.dice.choice(some) if some else None
@@ -141,6 +175,9 @@ class Storm:
             return lambda: self._clash(target, nodes)
         if action == "scale":
             return lambda: self._count(lambda: person.scale(target, nodes))
+        if action == "remove workspace":
+            self.removed.add(target)
+            return lambda: self._count(lambda: person.remove_workspace(target))
         noun = "jobs" if action == "cancel" else "clusters"
         return lambda: self._count(lambda: person.press(noun, target, action))
 
@@ -149,11 +186,29 @@ class Storm:
         if self._count(lambda: person.submit("clusters", form)).is_accepted:
             self.made.add(UUID(form["uuid"]))
 
-    def _run(self, person: Person, name: str, cluster_pk: int | None, ticks: int) -> None:
+    def _run(
+        self,
+        person: Person,
+        name: str,
+        cluster_pk: int | None,
+        ticks: int,
+        extras: dict[str, str],
+    ) -> None:
         command = f"ex.py {ticks}"
         form = self._insist(lambda: person.job_form(name, self.scene.source, command, cluster_pk))
-        if self._count(lambda: person.submit("jobs", form)).is_accepted:
+        if self._count(lambda: person.submit("jobs", form | extras)).is_accepted:
             self.accepted[UUID(form["uuid"])] = ticks
+
+    def _upload(self, person: Person, number: int) -> None:
+        name, content = f"storm-{number}.txt", f"{number}\n".encode() * (UPLOAD_BYTES // 3)
+        if self._count(lambda: person.upload("", {name: content}, replace=True)).is_accepted:
+            self.files[name] = content
+
+    def _create_workspace(self, person: Person, name: str) -> None:
+        organization = self.scene.stack.demo()["organization"]
+        form = self._insist(lambda: person.workspace_form(organization, name))
+        if self._count(lambda: person.create_workspace(organization, form)).is_accepted:
+            self.workspaces.add(UUID(form["uuid"]))
 
     def _clash(self, cluster: UUID, nodes: int) -> None:
         one, two, three = self.people
@@ -244,7 +299,9 @@ def _is_done(future: Future[object]) -> bool:
 def _fits(action: str, cluster: Cluster) -> bool:
     """Worth a try; by the time it arrives the cluster may be in another state."""
     verb = "scale" if "scale" in action else action
-    if verb == "run":
+    if verb == "retry":
+        return cluster.state == State.FAILED
+    if verb.startswith("run"):
         return cluster.state == State.RUNNING
     return verb == "remove" or verb in cluster.verbs
 

@@ -21,7 +21,7 @@ from tests.faults.scene import DATABASE, Scene
 from tests.faults.storm import Storm
 from tests.stack import Stack
 from tests.waiting import wait_until
-from workspaces.models import Operation
+from workspaces.models import Operation, Workspace
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 
@@ -98,6 +98,7 @@ def assert_kept(storm: Storm) -> None:
     assert not [status for status in storm.answers if status not in {302, 422}], storm.answers
     operations = Operation.objects.using(DATABASE).filter(created_at__gte=storm.scene.began_at)
     assert not list(operations.filter(events__message__startswith="The platform itself failed"))
+    assert_files_and_workspaces(storm)
     for job in jobs.filter(state=Job.State.SUCCEEDED):
         log = storm.scene.person.log(job.uuid)
         ticks = storm.accepted[job.uuid]
@@ -106,6 +107,19 @@ def assert_kept(storm: Storm) -> None:
         assert "the end of rank 0" in log
     for job in jobs.filter(cluster__is_dedicated=True).select_related("cluster"):
         assert job.cluster.state == Cluster.State.TERMINATED, f"{job} left {job.cluster}"
+
+
+def assert_files_and_workspaces(storm: Storm) -> None:
+    folders = storm.scene.stack.data_dir / "local" / "workspaces"
+    shared = folders / storm.scene.stack.demo()["workspace"] / "shared"
+    for name, content in storm.files.items():
+        assert (shared / name).read_bytes() == content
+    rows = Workspace.objects.using(DATABASE).filter(created_at__gte=storm.scene.began_at)
+    assert set(rows.values_list("uuid", flat=True)) == storm.workspaces
+    for workspace in rows:
+        is_removed = workspace.uuid in storm.removed
+        assert workspace.status == ("TERMINATED" if is_removed else "READY")
+        assert (folders / str(workspace.uuid)).exists() != is_removed
 
 
 def states(model: type[Cluster] | type[Job]) -> Counter[str]:
