@@ -60,6 +60,7 @@ class Stack:
             **(environment or {}),
         }
         self.manager: subprocess.Popen[bytes] | None = None
+        self.before: list[str] = []  # words before the command that starts it, as of unshare
 
     def __enter__(self) -> Stack:
         try:
@@ -86,7 +87,7 @@ class Stack:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.manager = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                [*self.before, sys.executable, "manage.py", "up"],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -1,40 +1,44 @@
-"""Somebody else holds SQLite's write lock: for less, and for more, than everybody waits for it."""
+"""Somebody else holds the database's write lock: for less, and for more, than everybody waits."""
 
 from __future__ import annotations
 
 import http.client
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
-from tests.faults.scene import Scene
+from tests.faults.scene import DATABASE, Scene
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
 BUSY_TIMEOUT = 20  # seconds, of the settings
 
 
+LOCKS = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "BEGIN; LOCK TABLE workspaces_operation, clusters_cluster, jobs_job, "
+    "django_q_ormq IN EXCLUSIVE MODE",
+}
+
+
 @contextmanager
-def write_lock(scene: Scene, seconds: float) -> Iterator[threading.Thread]:
+def write_lock(seconds: float) -> Iterator[threading.Thread]:
     """Held from here on for that long, by a connection of its own; the block may end before."""
-    holder = sqlite3.connect(
-        scene.stack.data_dir / "bodoweb.sqlite3",
-        timeout=30,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    holder.execute("BEGIN IMMEDIATE")
-    release = threading.Timer(seconds, holder.rollback)
-    release.start()
-    try:
-        yield release
-    finally:
-        release.join()
-        holder.close()
+    holder = connections.create_connection(DATABASE)
+    holder.inc_thread_sharing()
+    with holder.cursor() as cursor:
+        cursor.execute(LOCKS[holder.vendor])
+        release = threading.Timer(seconds, cursor.execute, ["ROLLBACK"])
+        release.start()
+        try:
+            yield release
+        finally:
+            release.join()
+            holder.close()
 
 
 @pytest.mark.parametrize("seconds", [5, BUSY_TIMEOUT + 5])
@@ -45,7 +49,7 @@ def test_database_locked_for_seconds(scene: Scene, seconds: int) -> None:
     job = scene.run_job(f"Locked {seconds}", cluster)
     scene.wait_for_job(job, "RUNNING")
 
-    with write_lock(scene, seconds) as lock:
+    with write_lock(seconds) as lock:
         page = scene.person.get_at_last(f"/w/{scene.cluster(cluster).workspace.uuid}/clusters/")
         was_held = lock.is_alive()
     released_at = timezone.now()
