@@ -37,7 +37,7 @@ State = Cluster.State
 LIVING_CLUSTERS = 6
 OWNER = 0  # of the organization, among the people
 PATIENCE_SECONDS = 60  # of a user whose page does not answer
-PAUSE_SECONDS = (0.3, 2.1)
+PAUSE_SECONDS = (0.8, 3.4)
 PLATFORM = ("worker", "controller", "web", "web_worker", "watchdog", "monitor", "sentinel")
 PARTS = {
     "engine": r"\S+ -m ipyparallel.engine ",
@@ -65,7 +65,7 @@ ACTIONS = {
     "run": 6.0,
     "run later": 1.5,
     "run on its own": 1.0,
-    "cancel": 1.0,
+    "cancel": 0.5,
     "remove": 0.7,
     "pause, scale, remove at once": 0.7,
     "upload": 1.5,

@@ -85,4 +85,3 @@ def test_database_restarts_amid_mixed_work(postgres_scene: Scene, server: Postgr
     scene.wait_for_cluster(scene.job(own).cluster.uuid, "TERMINATED")
     scene.remove_cluster(two)
     scene.wait_for_cluster(two, "TERMINATED")
-    assert scene.stack.log().count("Traceback") == 0

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -106,6 +107,27 @@ def test_message_delivered_twice_runs_one_step(script: Callable, start: Callable
     run_step(operation.pk)
 
     assert len(calls) == 1
+
+
+def test_step_that_lost_the_database_is_free_for_the_next_worker(
+    script: Callable, start: Callable
+) -> None:
+    script(OperationalError("the connection is lost"), Done("ok"))
+    operation = start()
+
+    with pytest.raises(OperationalError):
+        run_step(operation.pk)
+    between = claimable(operation)
+    run_step(operation.pk)
+
+    operation.refresh_from_db()
+    assert between
+    assert operation.status == "FINISHED"
+    assert not operation.events.filter(is_error=True).exists()
+
+
+def claimable(operation: Operation) -> bool:
+    return Operation.objects.claimable(timezone.now()).filter(pk=operation.pk).exists()
 
 
 def test_held_step_is_not_claimed_again(script: Callable, start: Callable) -> None:

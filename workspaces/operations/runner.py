@@ -8,9 +8,10 @@ at the claim, so a step that kills its worker is given up in the end.
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -26,10 +27,37 @@ logger = logging.getLogger(__name__)
 CLEANUP = "cleanup"
 MAX_ATTEMPTS = 6
 RETRY_SECONDS_AT_MOST = 30
+DATABASE_ERRORS = (OperationalError, InterfaceError)
+FREE_SECONDS, FREE_PAUSE_SECONDS = 15.0, 0.5
 
 
 def run_step(operation_pk: int) -> None:
-    """Carry the operation one step further, unless somebody else does or nothing is due."""
+    """Carry the operation one step further, unless somebody else does or nothing is due.
+
+    Raises DATABASE_ERRORS; the step is then free for whoever finds the database again.
+    """
+    try:
+        _run_step(operation_pk)
+    except DATABASE_ERRORS:
+        _free_at_last(operation_pk)
+        raise
+
+
+def _free_at_last(operation_pk: int) -> None:
+    """What we could not write must not wait for the end of our lease, for we live on."""
+    mine = Operation.objects.filter(pk=operation_pk, lease_owner=process_name())
+    deadline = time.monotonic() + FREE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            mine.update(lease_owner="", lease_expires_at=None, hinted_at=None)
+        except DATABASE_ERRORS:
+            connection.close()
+            time.sleep(FREE_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _run_step(operation_pk: int) -> None:
     operation = claim(operation_pk, now=timezone.now())
     if operation is None:
         return
@@ -110,6 +138,8 @@ def _run(operation: Operation, kind: Kind) -> None:
     except Superseded:
         _let_go(operation)
         return
+    except DATABASE_ERRORS:
+        raise
     except CloudError as error:
         _on_error(operation, kind, error)
         return
