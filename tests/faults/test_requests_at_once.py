@@ -61,6 +61,7 @@ def test_remove_wins_over_pause_and_scale(
 
         assert {answer.status for answer in answers} <= {302, 422}
         wait_until(lambda uuid=cluster: scene.cluster(uuid).state == "TERMINATED", timeout=60)
+        scene.wait_until_settled(cluster)
         *overtaken, last = operations_on(cluster)
         assert (last.kind, last.status) == ("cluster.remove", "FINISHED")
         assert [o.status for o in overtaken] in ([], ["CANCELLED"], ["FINISHED"])
