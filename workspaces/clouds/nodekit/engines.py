@@ -25,6 +25,26 @@ def about_this_engine() -> tuple[str, int, str]:
     return socket.gethostname(), mpi.COMM_WORLD.rank, version("bodo")
 
 
+def let_cells_await() -> None:
+    """Runs on an engine. ipykernel 7 asks for a thread that ipyparallel's engines do not have, and
+    would answer nothing to a cell with ``await``: the queue would count it as running for ever.
+    """
+    import threading
+    from importlib import import_module
+
+    class NoThread:
+        parent_thread = threading.main_thread()
+
+        def __bool__(self) -> bool:
+            return False
+
+    kernel = import_module("IPython").get_ipython().kernel
+    if getattr(kernel, "shell_channel_thread", "") is None:
+        without_subshells = {"_supports_kernel_subshells": False}
+        kernel.__class__ = type("EngineKernel", (type(kernel),), without_subshells)
+        kernel.shell_channel_thread = NoThread()
+
+
 class EngineList(Protocol):
     """What we ask of ipyparallel's client, which has no types."""
 
@@ -45,6 +65,7 @@ def main() -> None:
     client = import_module("ipyparallel").Client(client_file, timeout=30)
     wait_for(client, int(count))
     engines = client[:].apply_sync(about_this_engine)
+    client[:].apply_sync(let_cells_await)
     if sorted(rank for _, rank, _ in engines) != list(range(int(count))):
         raise SystemExit("The engines do not form one MPI world")
     if {found for _, _, found in engines} != {version}:
