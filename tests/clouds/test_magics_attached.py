@@ -1,6 +1,6 @@
 """A kernel that is attached to a real cluster of two nodes (F121, F135-F139, F182).
 
-One cluster and one kernel serve the whole module: tests leave both as they found them.
+One cluster and one kernel serve the whole module; what changes the cluster stands last.
 """
 
 from __future__ import annotations
@@ -101,6 +101,26 @@ def test_autopx_sends_cells_until_it_is_switched_off(attached: Attached) -> None
     assert "NameError" in attached.kernel.run("there").error
 
 
+def test_cell_that_awaits_answers_and_can_be_interrupted(attached: Attached) -> None:
+    code = "import asyncio\nawait asyncio.sleep(0)\n6 * 7"
+    done = attached.kernel.run(f"%%px --targets 0\n{code}")
+    execution = attached.kernel.start("%%px --targets 0\nprint('on')\nawait asyncio.sleep(600)")
+    attached.kernel.until(execution, "on")
+
+    attached.kernel.interrupt()
+
+    assert done.results == [found for found in done.results if found.endswith(": 42")] != []
+    assert attached.kernel.finish(execution).error == "Interrupted on the engines."
+    assert len(attached.kernel.run("%px 1").results) == 2
+
+
+def test_result_that_was_not_waited_for_can_be_had_later(attached: Attached) -> None:
+    first = attached.kernel.run("%%px --noblock --targets 1\nprint('later')")
+
+    assert first.stdout == ""
+    assert "later" in attached.kernel.run("%pxresult").stdout
+
+
 def test_output_arrives_while_the_cell_runs(attached: Attached) -> None:
     code = "import pathlib, time\nprint('early', flush=True)\n"
     wait = "while not pathlib.Path('go-on').exists(): time.sleep(0.02)\nprint('late')"
@@ -130,25 +150,6 @@ def test_interrupt_reaches_the_engines_and_the_kernel_lives(attached: Attached) 
     assert cell.error == "Interrupted on the engines."
     assert attached.kernel.run("kept").results == ["7"]
     assert len(attached.kernel.run("%px 1 + 1").results) == 2
-
-
-def test_paused_cluster_is_told_and_found_again(attached: Attached) -> None:
-    attached.kernel.run("%px mine = 1")
-
-    attached.stop()
-    paused = attached.kernel.run("%%px\nprint('never')")
-    attached.start()
-    again = attached.kernel.run("%px print(globals().get('mine'))")
-
-    assert paused.text == (
-        "The cluster demo is paused, or is being restarted or scaled. Resume it if it is paused, "
-        "and run the cell again when it is RUNNING."
-    )
-    assert sorted(again.stdout.splitlines()) == ["[stdout:0] None", "[stdout:1] None"]
-    assert again.stderr == (
-        "demo was started afresh: connected to its 2 new engines. "
-        "Variables and imports on the earlier ones are gone.\n"
-    )
 
 
 def test_shell_line_runs_once_per_node_and_differences_are_flagged(attached: Attached) -> None:
@@ -264,20 +265,36 @@ def test_hostfile_is_written_from_the_nodes_that_run(attached: Attached) -> None
     assert path.read_text() == right
 
 
+def test_paused_cluster_is_told_and_found_again_in_another_size(attached: Attached) -> None:
+    attached.kernel.run("%px mine = 1")
+
+    attached.stop()
+    paused = attached.kernel.run("%%px\nprint('never')")
+    attached.start(nodes=1)
+    shell = attached.kernel.run("%psh true")
+    again = attached.kernel.run("%px print(globals().get('mine'))")
+
+    assert paused.text == (
+        "The cluster demo is paused, or is being restarted or scaled. Resume it if it is paused, "
+        "and run the cell again when it is RUNNING."
+    )
+    assert again.stdout == "[stdout:0] None\n"
+    assert again.stderr == (
+        "demo was started afresh: connected to its 1 new engine. "
+        "Variables and imports on the earlier ones are gone.\n"
+    )
+    assert shell.stdout.startswith("1 node: ")
+
+
 def test_engines_lost_under_a_cell_end_it_with_a_sentence(attached: Attached) -> None:
     execution = attached.kernel.start("%%px\nimport time\nprint('on', flush=True)\ntime.sleep(600)")
     attached.kernel.until(execution, "on")
 
     attached.stop()
     cell = attached.kernel.finish(execution)
-    attached.start(nodes=1)
-    again = attached.kernel.run("%px 1 + 1")
-    shell = attached.kernel.run("%psh true")
 
     assert cell.error.count("\n") == 0
     assert cell.error.startswith("The cluster demo ")
-    assert len(again.results) == 1
-    assert shell.stdout.startswith("1 node: ")
 
 
 def test_packages_come_back_on_fresh_nodes_and_a_missing_one_is_told(attached: Attached) -> None:
@@ -302,3 +319,12 @@ def test_packages_come_back_on_fresh_nodes_and_a_missing_one_is_told(attached: A
         "notebook, with %ppip install"
     )
     assert attached.case.cloud.installed_packages(spec) == spec.packages
+
+
+def test_engine_that_ends_is_told_in_a_sentence(attached: Attached) -> None:
+    cell = attached.kernel.run("%%px --targets 0\nimport os; os._exit(3)")
+
+    assert cell.text == (
+        "The cluster demo does not answer any more: its processes have ended. See its page for "
+        "the reason, start it there again, then run the cell again."
+    )

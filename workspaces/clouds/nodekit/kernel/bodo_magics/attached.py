@@ -61,7 +61,7 @@ class ClusterMagics(Magics):
     @line_magic
     def pxresult(self, line: str) -> None:
         """Show the result of the last ``%px`` that was not waited for."""
-        self._engines.result(line)
+        self._engines.pxresult(line)
 
     @line_magic
     def autopx(self, line: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ipyparallel: Any = import_module("ipyparallel.client.magics")  # it has no types
 clients: Any = import_module("ipyparallel.client.client")
+errors: Any = import_module("ipyparallel.error")
 display: Any = import_module("IPython.display").display
 Result = Any
 CONNECT_SECONDS = 10
@@ -44,6 +45,8 @@ class EngineMagics(ipyparallel.ParallelMagics):  # type: ignore[misc] # as above
         """To the engines that run now, unless we are; raises Refusal when there are none."""
         connection = self._cluster.connection_file()
         if connection == self._connection:
+            if len(self._client.ids) < self._cluster.started_nodes().core_count:
+                raise self._cluster.lost()  # one MPI world: without one engine there is none
             return
         client = self._new_client()
         self._wait_for_engines(client)
@@ -105,14 +108,23 @@ class EngineMagics(ipyparallel.ParallelMagics):  # type: ignore[misc] # as above
                 output.end()
             else:
                 result.display_outputs(groupby)
-        result.get(timeout=0)
+        self._raise_errors(result)
         return None
 
-    def result(self, line: str = "") -> None:
-        """``%pxresult``: wait for it as for any other, so that lost engines are told."""
+    def _raise_errors(self, result: Result) -> None:
+        try:
+            result.get(timeout=0)
+        except errors.RemoteError as problem:
+            names = {problem.ename, *(name for name, *_ in getattr(problem, "elist", ()))}
+            if "EngineError" in names:
+                raise self._cluster.lost() from None
+            raise
+
+    def pxresult(self, line: str) -> None:
+        """Waited for as any other, so that lost engines are told."""
         if self.last_result is not None:
             self._wait(self.last_result, None)
-        super().result(line)
+        self.result(line)
 
     def _wait(self, result: Result, output: Output | None) -> None:
         looked_at = time.monotonic()

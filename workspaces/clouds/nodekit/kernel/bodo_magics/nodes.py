@@ -215,7 +215,7 @@ def folded(runs: Sequence[Run]) -> str:
     if len(groups) > 1:
         parts.append(f"{_YELLOW}The nodes answer differently:{_PLAIN}\n")
     for (code, text), names in groups.items():
-        told = f"exit code {code}"
+        told = f"exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
         told = f"{_RED}{told}{_PLAIN}" if code else told
         body = text if not text or text.endswith("\n") else f"{text}\n"
         parts.append(f"{counted(len(names), 'node')}: {listed(names)}: {told}\n{body}")
