@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,22 @@ def test_tools_see_nothing_of_the_platforms_secrets(monkeypatch: pytest.MonkeyPa
 
     assert "BODO_SECRET_KEY" not in found
     assert found["UV_INDEX"] == "https://index.example/simple"
+
+
+def test_pip_under_another_home_reads_the_settings_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / ".config" / "pip" / "pip.conf"
+    settings.parent.mkdir(parents=True)
+    settings.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
+    monkeypatch.setenv("PIP_TARGET", "/elsewhere")
+    monkeypatch.setenv("BODO_SECRET_KEY", "platform-secret")
+
+    found = packages.pip_environment()
+
+    assert (found["PIP_CONFIG_FILE"], found["PIP_FIND_LINKS"]) == (str(settings), "/wheels")
+    assert not {"PIP_TARGET", "HOME", "BODO_SECRET_KEY"} & set(found)

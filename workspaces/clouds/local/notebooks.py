@@ -20,6 +20,7 @@ from workspaces.clouds.local import lab, processes, runs
 from workspaces.clouds.local.clusters import plural, receipt
 from workspaces.clouds.local.environment import Runtime
 from workspaces.clouds.local.layout import Layout, delete_tree
+from workspaces.clouds.local.packages import pip_environment
 from workspaces.clouds.local.reservations import LOCK_SECONDS, require
 from workspaces.clouds.local.runtimes import Runtimes
 from workspaces.clouds.local.servers import Server, Servers
@@ -75,7 +76,9 @@ class Notebooks:
             if folder != current:
                 delete_tree(folder)
         lab.prepare(self._layout, spec, server, runtime)
-        secrets = {lab.STAGE: {"JUPYTER_TOKEN": spec.token}, "": {"token": spec.token}}
+        # Kernels reach the package index as this machine does, though their home is another.
+        environment = {**pip_environment(), "JUPYTER_TOKEN": spec.token}
+        secrets = {lab.STAGE: environment, "": {"token": spec.token}}
         runs.start(current, secrets)
 
     def observe(self, uuids: Sequence[UUID]) -> dict[UUID, NotebookStatus]:

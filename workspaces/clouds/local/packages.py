@@ -13,11 +13,16 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 
 _PASSED_ON = re.compile(
     r"^(HOME|PATH|LANG|XDG_CONFIG_HOME|NETRC|SSL_CERT_\w+|(UV|PIP)_\w+|\w+_proxy)$", re.IGNORECASE
 )
-_NETWORK = re.compile(r"^(NETRC|SSL_CERT_\w+|\w+_proxy)$", re.IGNORECASE)
+_FOR_PIP = re.compile(
+    r"^(PIP_(CONFIG_FILE|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|TRUSTED_HOST|CERT|(DEFAULT_)?TIMEOUT)"
+    r"|NETRC|SSL_CERT_\w+|\w+_proxy)$",
+    re.IGNORECASE,
+)
 _UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -47,14 +52,23 @@ def uv_environment(cache: str) -> dict[str, str]:
 
 
 def pip_environment() -> dict[str, str]:
-    """The same for pip where it runs under another home; may hold index credentials."""
-    names = (*_UV_NAMES, "timeout", "default-timeout")
-    settings = {
-        f"PIP_{name.upper().replace('-', '_')}": " ".join(value.split())
-        for name, value in pip_settings().items()
-        if name in names
-    }
-    return {**settings, **{k: v for k, v in tool_environment().items() if _NETWORK.match(k)}}
+    """For pip where it runs under another home. May hold index credentials: give it to a process,
+    not to a file.
+    """
+    ours = {name: value for name, value in os.environ.items() if _FOR_PIP.match(name)}
+    found = [path for path in _user_files() if path.is_file()]
+    return {"PIP_CONFIG_FILE": str(found[0]), **ours} if found else ours
+
+
+def _user_files() -> list[Path]:
+    """Where pip looks for a person's settings."""
+    configuration = os.environ.get("XDG_CONFIG_HOME")
+    folders = [Path(configuration)] if configuration else []
+    home = Path.home()
+    return [
+        *(folder / "pip" / "pip.conf" for folder in [*folders, home / ".config"]),
+        home / ".pip" / "pip.conf",
+    ]
 
 
 def pip_settings() -> dict[str, str]:
