@@ -52,6 +52,10 @@ class Kernel:
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
 
+    def restart(self) -> None:
+        self._manager.restart_kernel(now=True)
+        self._client.wait_for_ready(timeout=60)
+
     def finish(self, execution: str, *, timeout: float = 60, cell: Cell | None = None) -> Cell:
         return self._read(execution, cell or Cell(), timeout, lambda cell: False)
 

@@ -310,6 +310,7 @@ def test_packages_come_back_on_fresh_nodes_and_a_missing_one_is_told(attached: A
 
     drive(lambda: attached.case.cloud.remove_cluster(spec, attached.case.ledger), 30)
     status = create(attached.case, spec)
+    attached.kernel.restart()  # its environment went with the cluster
     there = attached.kernel.run("%px import small_thing; print(small_thing.VERSION)")
 
     assert sorted(there.stdout.splitlines()) == ["[stdout:0] 1.0", "[stdout:1] 1.0"]

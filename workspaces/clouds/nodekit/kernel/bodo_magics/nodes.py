@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from .cluster import Cluster, Node, Nodes, Refusal
@@ -115,7 +116,8 @@ def _at(node: Node, argv: Sequence[str]) -> list[str]:
     The words reach the node as they are, through no further shell.
     """
     unset = [word for name in _MPI for word in ("-u", name)]
-    start = ["mpiexec", "-n", "1", "-hosts", node.address, "env", *unset]
+    mpiexec = str(Path(sys.prefix, "bin", "mpiexec"))  # of the cluster's environment
+    start = [mpiexec, "-n", "1", "-hosts", node.address, "env", *unset]
     return [*start, "sh", "-c", _WRAPPED, "sh", *argv]
 
 
