@@ -136,6 +136,18 @@ def test_only_what_changes_by_itself_polls(
         assert ("hx-get" in fragment) is (state in Notebook.UNSETTLED)
 
 
+def test_a_reset_asks_first_and_in_the_details_alone(
+    workspace: Workspace, ada: User, client: Client, notebook: Make
+) -> None:
+    made = notebook(ada, state="RUNNING")
+
+    row = _page(client, _url("notebooks:row", workspace, made))
+    panel = _page(client, _url("notebooks:panel", workspace, made))
+
+    assert "RESET" not in row
+    assert "Reset Lab?" in panel
+
+
 def test_the_list_is_ones_own(
     workspace: Workspace, client: Client, member: Member, notebook: Make
 ) -> None:
