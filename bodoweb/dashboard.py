@@ -11,7 +11,7 @@ from django.urls import reverse
 from clusters.idle import with_outlook
 from clusters.models import Cluster
 from jobs.models import Job
-from workspaces.models import Organization, Workspace
+from workspaces.models import Notebook, Organization, Workspace
 from workspaces.permissions import role_may
 
 SHOWN = 10
@@ -35,11 +35,13 @@ def onboarding_steps(
     workspace = workspaces.filter(status=Workspace.Status.READY).first()
     has_cloud = organization.cloud_configurations.exists()
     has_cluster = Cluster.objects.filter(workspace__in=workspaces).exists()
+    has_notebook = Notebook.objects.filter(workspace__in=workspaces).exists()
     has_job = Job.objects.filter(workspace__in=workspaces).exists()
     cloud_url = reverse("clouds:create", args=[organization.uuid])
     workspace_url = reverse("workspaces:create", args=[organization.uuid])
     in_workspace = {"workspace": workspace.uuid} if workspace else None
     cluster_url = reverse("clusters:create", kwargs=in_workspace) if in_workspace else ""
+    notebook_url = reverse("notebooks:list", kwargs=in_workspace) if in_workspace else ""
     job_url = reverse("jobs:create", kwargs=in_workspace) if in_workspace else ""
     may_link = role_may(role, "cloud_configuration.create")
     may_create = role_may(role, "workspace.create") and has_cloud
@@ -73,6 +75,15 @@ def onboarding_steps(
         ),
         OnboardingStep(
             4,
+            "Create first notebook",
+            "First notebook created",
+            "A JupyterLab of your own, whose cells run on the clusters.",
+            "notebook",
+            has_notebook,
+            notebook_url,
+        ),
+        OnboardingStep(
+            5,
             "Run first job",
             "First job run",
             "A Python file from a Git repository or the workspace, on every core.",
@@ -89,6 +100,7 @@ class Now:
 
     clusters: list[Cluster]
     cluster_count: int
+    notebook_count: int
     jobs: list[Job]
     job_count: int
 
@@ -101,6 +113,7 @@ def what_runs(workspaces: QuerySet[Workspace], now: datetime) -> Now:
     return Now(
         clusters=with_outlook(first[:SHOWN], now),
         cluster_count=clusters.count(),
+        notebook_count=Notebook.objects.filter(workspace__in=workspaces).running().count(),
         jobs=list(jobs.select_related("workspace", "cluster")[:SHOWN]),
         job_count=jobs.count(),
     )

@@ -146,7 +146,7 @@ def test_without_an_organization_home_says_so(
     assert b"You are in no organization" in response.content
 
 
-def test_the_dashboard_begins_with_four_open_steps(
+def test_the_dashboard_begins_with_five_open_steps(
     organization: Organization, member: Member, signed_in: SignedIn
 ) -> None:
     """V05."""
@@ -159,6 +159,7 @@ def test_the_dashboard_begins_with_four_open_steps(
         "Add your cloud configuration",
         "Create first workspace",
         "Create first cluster",
+        "Create first notebook",
         "Run first job",
         "There are no running clusters.",
     ):
@@ -169,12 +170,13 @@ def test_the_dashboard_begins_with_four_open_steps(
 def test_done_steps_change_colour_and_text(
     workspace: Workspace, member: Member, signed_in: SignedIn
 ) -> None:
-    """V05."""
+    """V05, F032."""
     page = signed_in(member("OWNER")).get(f"/o/{workspace.organization.uuid}/").content.decode()
 
     assert page.count("is-done") == page.count("· DONE") == 2
     assert "First workspace created" in page
     assert f"/w/{workspace.uuid}/clusters/create/" in page
+    assert f"/w/{workspace.uuid}/notebooks/" in page
 
 
 def test_the_dashboard_shows_what_runs_and_only_where_one_may_look(
@@ -216,7 +218,7 @@ def test_the_dashboard_takes_as_many_queries_for_ten_clusters_as_for_one(
     for number in range(10):
         cluster(f"Cluster {number}", state="RUNNING")
 
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         browser.get(f"/o/{workspace.organization.uuid}/")
 
 

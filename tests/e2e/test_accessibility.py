@@ -64,10 +64,15 @@ def values(stack: Stack) -> dict[str, str]:
     job = person.job_form("Hello", "", "a.py", None)
     job |= {"source_kind": "WORKSPACE", "source_folder": "", "node_count": "1"}
     assert person.submit("jobs", job).is_accepted
+    notebook = person.notebook_form("Lab")
+    assert person.submit("notebooks", notebook).is_accepted
     assert person.invite("grace@example.org", "VIEWER").is_accepted
     path = f"/w/{demo['workspace']}/jobs/{job['uuid']}/log/"
     ended = lambda: "End of the log" in person.get_at_last(path).text  # noqa: E731 - one question
     wait_until(ended, timeout=600, every=0.5)
+    row = f"/w/{demo['workspace']}/notebooks/{notebook['uuid']}/row/"
+    ready = lambda: "FINISHED" in person.get_at_last(row).text  # noqa: E731 - one question
+    wait_until(ready, timeout=600, every=0.5)
     page = person.get_at_last(f"/w/{demo['workspace']}/members/").text
     organization = re.search(r"/o/([0-9a-f-]{36})/", page)
     assert organization
@@ -79,6 +84,7 @@ def values(stack: Stack) -> dict[str, str]:
         "organization": organization[1],
         "cluster": cluster["uuid"],
         "job": job["uuid"],
+        "notebook": notebook["uuid"],
         "configuration": configuration[1],
     }
 

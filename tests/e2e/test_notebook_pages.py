@@ -85,19 +85,20 @@ def _open(stack: Stack, page: Page, workspace: str, uuid: str) -> None:
     """F040: here and in a new tab. The policy of the page lets a form lead to the other host."""
     refused: list[str] = []
     page.on("console", lambda said: refused.append(said.text) if said.type == "error" else None)
-    host = re.compile(rf"^http://nb-{uuid}\.localhost:{stack.notebook_port}/")
+    lab = re.compile(rf"^http://nb-{uuid}\.localhost:{stack.notebook_port}/lab")
     page.goto(f"{workspace}notebooks/")
     page.locator(".split summary").click()
     with page.context.expect_page() as opened:
         page.get_by_role("button", name="Open in a new tab").click()
     tab = opened.value
-    tab.wait_for_url(host)
+    tab.wait_for_url(lab)
+    expect(tab.get_by_text("Launcher").first).to_be_visible(timeout=60_000)
     assert tab.evaluate("window.opener") is None
     tab.close()
 
     page.goto(f"{workspace}notebooks/")
     page.locator(".split-main").click()
-    page.wait_for_url(host)
+    page.wait_for_url(lab)
     assert [said for said in refused if "Content Security Policy" in said] == []
 
 

@@ -57,6 +57,9 @@ class Person:
         fields = self._form(self._page("clusters", "create"))
         return fields | {"name": name, "instance_type": "local.1core", "node_count": str(nodes)}
 
+    def notebook_form(self, name: str) -> dict[str, str]:
+        return self._form(self._page("notebooks", "create")) | {"name": name}
+
     def job_form(
         self, name: str, source: str, command: str, cluster_pk: int | None
     ) -> dict[str, str]:
@@ -68,7 +71,7 @@ class Person:
         return fields | {"cluster": str(cluster_pk)}
 
     def submit(self, noun: str, form: dict[str, str]) -> Answer:
-        """Send the form of "clusters" or "jobs"."""
+        """Send the form of "clusters", "notebooks" or "jobs"."""
         return self._ask("POST", self._page(noun, "create"), form)
 
     def press(self, noun: str, uuid: UUID, button: str) -> Answer:

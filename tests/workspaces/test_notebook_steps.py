@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -19,9 +22,11 @@ from workspaces.models import (
     OperationEvent,
     Workspace,
 )
-from workspaces.operations import Actor
+from workspaces.models.notebooks import NOTEBOOK_VERBS
+from workspaces.operations import Actor, OperationConflict
 from workspaces.operations.ledger import Superseded
 from workspaces.operations.runner import claim, run_step
+from workspaces.tasks import check_notebooks
 
 Make = Callable[..., Notebook]
 Run = Callable[..., int]
@@ -573,3 +578,69 @@ def test_history_of_a_removed_server_stays_and_its_ways_in_go(
 
     assert Notebook.objects.filter(pk=running.pk).exists()
     assert not NotebookAccess.objects.exists()
+
+
+# Any order of it all ----------------------------------------------------------------------------
+
+
+def _anything(chance: random.Random, person: User, workspace: Workspace, cloud: FakeCloud) -> None:
+    """One thing that people, workers or fate may do now; refusals are answers, too."""
+    rows = list(Notebook.objects.live())
+    open_ones = list(Operation.objects.unsettled())
+    row = chance.choice(rows) if rows else None
+    deed = chance.choice(["enter", "create", "act", "act", "remove", "work", "work", "die", "look"])
+    with suppress(services.NotebookRefused, OperationConflict):
+        if deed == "enter":
+            services.notebook_ensure_default(workspace=workspace, user=person, is_asked=True)
+        elif deed == "create" and len(rows) < 3:
+            services.notebook_create(
+                uuid=uuid4(),
+                workspace=workspace,
+                owner=person,
+                name=uuid4().hex,
+                instance_type=cloud.instance_types("here")[0],
+                actor=Actor(person),
+            )
+        elif deed == "act" and row:
+            services.notebook_act(
+                notebook=row, verb=chance.choice(list(NOTEBOOK_VERBS)), actor=Actor(person)
+            )
+        elif deed == "remove" and row:
+            services.notebook_remove(notebook=row, actor=Actor(person))
+        elif deed == "work" and open_ones:
+            cloud.notebook_phases = [chance.choice(list(NotebookPhase)[1:])]
+            operation = chance.choice(open_ones)
+            Operation.objects.filter(pk=operation.pk).update(next_step_at=timezone.now())
+            run_step(operation.pk)
+            cloud.notebook_phases = []
+        elif deed == "die" and cloud.notebooks:
+            cloud.lost_notebooks[chance.choice(sorted(cloud.notebooks))] = 1.0
+        elif deed == "look":
+            check_notebooks()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_after_any_order_of_requests_and_accidents_the_rows_tell_the_truth(
+    workspace: Workspace,
+    ada: User,
+    cloud: FakeCloud,
+    probe: Probe,
+    run_operations: Run,
+    seed: int,
+) -> None:
+    chance = random.Random(seed)
+
+    for _ in range(30):
+        probe.says = chance.choice([[], ["Not yet."]])
+        _anything(chance, ada, workspace, cloud)
+    run_operations()
+    check_notebooks()
+    run_operations()
+
+    assert not Operation.objects.unsettled().exists()
+    running = set(Notebook.objects.running().values_list("uuid", flat=True))
+    assert cloud.notebooks == running
+    settled = {"RUNNING", "PAUSED", "FAILED", "TERMINATED"}
+    assert set(Notebook.objects.values_list("state", flat=True)) <= settled
+    for row in Notebook.objects.exclude(state="RUNNING"):
+        assert row.address == ""
