@@ -6,7 +6,7 @@ import { Selector } from './selector.js';
 
 const STYLE = `
 .bodoweb-clusters { margin-right: 4px; position: relative; }
-.bodoweb-clusters select {
+.jp-HTMLSelect.bodoweb-clusters select {
   appearance: none;
   border: 1px solid var(--jp-border-color1);
   border-radius: var(--jp-border-radius);
@@ -29,7 +29,7 @@ const STYLE = `
   width: 4px;
 }
 .bodoweb-clusters.is-attached select { font-weight: 600; }
-.bodoweb-clusters.is-lost select { border: 2px solid var(--jp-warn-color1); }
+.jp-HTMLSelect.bodoweb-clusters.is-lost select { border: 2px solid var(--jp-warn-color1); }
 `;
 
 function addStyle() {
