@@ -227,7 +227,7 @@ def _too_large_is_refused(lab: Lab, stack: Stack, workspace: str) -> None:
     page.keyboard.press("Control+s")
     dialog = page.locator(".jp-Dialog")
     expect(dialog).to_contain_text("File Save Error for large.ipynb", timeout=60_000)
-    expect(dialog).to_contain_text("413")
+    expect(dialog).to_contain_text("Invalid response: 413 Request Entity Too Large")
     lab.photograph("notebook-07-too-large")
     dialog.get_by_role("button").last.click()
 
