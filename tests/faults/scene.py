@@ -149,6 +149,7 @@ class Scene:
         self.kill(victim, target)
         until_settled()
         self.note(victim, during, began)
+        wait_until(self.stack.health, timeout=60)  # the pages may come back later than the work
 
     def note(self, victim: str, during: str, since: datetime) -> None:
         seconds = (timezone.now() - since).total_seconds()
