@@ -96,6 +96,18 @@ def attached(
         case.clean_up()
 
 
+def activity(attached: Attached) -> dict[str, bool | None]:
+    uuid = attached.cluster.uuid
+    return {s.name: s.is_busy for s in attached.case.cloud.observe_activity([uuid])[uuid]}
+
+
+IDLE = {"engines": False, "mpiexec": False, "terminal": False, "processor": False}
+
+
+def wait_until_idle(attached: Attached) -> None:
+    wait_until(lambda: activity(attached) == IDLE, timeout=60, every=1.1)
+
+
 def host_names(attached: Attached) -> list[str]:
     return [node.name for node in nodes_of(attached.cluster.uuid, 2)]
 
@@ -168,6 +180,52 @@ def test_a_line_that_can_not_work_says_why(
 
     assert told.format(**words) in answer
     assert not set(host_names(attached)) & set(answer.split())
+
+
+def test_looking_at_an_idle_cluster_leaves_it_idle(attached: Attached) -> None:
+    wait_until_idle(attached)
+
+    wait_until(lambda: activity(attached) == IDLE, timeout=5, every=1.1)
+
+
+def test_engines_that_wait_in_a_task_are_busy(attached: Attached) -> None:
+    """Without a cell that runs, and without any use of the processor."""
+    kernel = start_kernel(attached.address, attached.notebook.token, attached.name)
+    wait_until_idle(attached)
+    client = "import ipyparallel, os, time\nc = ipyparallel.Client(os.environ['BODO_CLIENT_FILE'])"
+
+    kernel.run(f"{client}\nr = c[:].apply_async(time.sleep, 4)")
+
+    assert activity(attached)["engines"] is True
+    wait_until_idle(attached)
+
+
+@pytest.mark.parametrize(
+    ("line", "signal"),
+    [
+        ("mpiexec -n 2 -f /shared/.hostfile-{uuid} sleep 5", "mpiexec"),
+        ("ssh -i {key} {node} sleep 5", "terminal"),
+        ("ssh -i {key} {node} 'timeout 6 yes > /dev/null'", "processor"),
+    ],
+)
+def test_what_people_start_on_the_nodes_is_seen(attached: Attached, line: str, signal: str) -> None:
+    node = nodes_of(attached.cluster.uuid, 1)[0].address
+    words = line.format(uuid=attached.cluster.uuid, key=attached.key, node=node)
+    wait_until_idle(attached)
+
+    attached.detached.run(f"import subprocess\nsubprocess.Popen({words!r}, shell=True)")
+
+    wait_until(lambda: activity(attached)[signal] is True, timeout=8, every=1.1)
+    wait_until_idle(attached)
+
+
+def test_what_can_not_be_seen_is_not_called_idle(attached: Attached) -> None:
+    unknown = attached.notebook.uuid
+
+    seen = attached.case.cloud.observe_activity([unknown])[unknown]
+
+    assert {signal.name: signal.is_busy for signal in seen}["engines"] is None
+    assert all(signal.detail.endswith(".") for signal in seen)
 
 
 def test_kernel_keeps_its_state_over_a_pause_and_ends_with_the_cluster(running: Case) -> None:

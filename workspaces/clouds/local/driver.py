@@ -32,9 +32,11 @@ from workspaces.clouds.base import (
     Region,
     RemoteResource,
     ResourceLedger,
+    Signal,
     WorkspaceSpec,
 )
 from workspaces.clouds.local import connection, processes
+from workspaces.clouds.local.activity import Activity
 from workspaces.clouds.local.clusters import Clusters, folder_name
 from workspaces.clouds.local.commands import Commands
 from workspaces.clouds.local.ending import end_all
@@ -179,6 +181,9 @@ class LocalCloud:
 
     def notebook_container(self) -> str:
         return f"JupyterLab {LAB_VERSION}"
+
+    def observe_activity(self, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
+        return Activity(self._layout).observe(uuids)
 
     @told_of_full_disk()
     def ensure_notebook(self, spec: NotebookSpec, ledger: ResourceLedger) -> NotebookStatus:

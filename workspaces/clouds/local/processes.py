@@ -85,6 +85,25 @@ def environment(pid: int) -> list[bytes]:
         return []
 
 
+def command_line(pid: int) -> str:
+    """Its words, blanks in between; empty for one that is gone."""
+    try:
+        return (
+            (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+        )
+    except OSError:
+        return ""
+
+
+def processor_ticks(pid: int) -> int:
+    """Clock ticks that it and its children who ended have computed; 0 for one that is gone."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return 0
+    return sum(int(field) for field in text.rpartition(")")[2].split()[11:15])
+
+
 def send(process: Process, signum: int) -> bool:
     """Signal exactly this process; False when it is gone already or may not be signalled."""
     try:
