@@ -1,10 +1,16 @@
-"""A stand-in for Jupyter: real HTTP and WebSockets, on a unix socket and on TCP, no Lab."""
+"""A stand-in for Jupyter: real HTTP and WebSockets, on a unix socket and on TCP, no Lab.
+
+    python -m tests.notebooks.jupyter FOLDER
+
+runs one for as long as its standard input is open; prints its address of TCP.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import hashlib
+import sys
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -204,3 +210,11 @@ class Jupyter:
                 "sha256": body.hexdigest(),
             }
         )
+
+
+if __name__ == "__main__":
+    server = Jupyter(Path(sys.argv[1]))
+    server.start()
+    sys.stdout.write(f"{server.tcp_address}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
