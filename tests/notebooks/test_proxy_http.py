@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from http.client import IncompleteRead
 from typing import Any
@@ -260,6 +262,52 @@ def test_an_upload_that_is_given_up_frees_jupyter(enter: Enter, jupyter: Jupyter
 
     assert jupyter.seen[-1]["path"] == "/x"
     wait_until(lambda: jupyter.open == 0, timeout=5)
+
+
+def piece_of(number: int, size: int) -> bytes:
+    """As Lab sends it: a model with a part of the file in base64."""
+    content = base64.b64encode(b"x" * size).decode()
+    model = {"type": "file", "format": "base64", "name": "x", "chunk": number, "content": content}
+    return json.dumps(model).encode()
+
+
+def send_pieces(inside: Inside, name: str, sizes: list[int]) -> list[int]:
+    """The statuses; stops at the first refusal, as Lab does."""
+    statuses: list[int] = []
+    for number, size in enumerate(sizes, 1):
+        chunk = -1 if number == len(sizes) else number
+        answer = inside.browser.fetch(
+            f"{inside.origin}/api/contents/{name}", "PUT", body=piece_of(chunk, size)
+        )
+        statuses.append(answer.status)
+        if answer.status != 200:
+            break
+    return statuses
+
+
+def test_a_file_in_pieces_may_be_as_large_as_one_save(
+    enter: Enter, one_mib: int, jupyter: Jupyter
+) -> None:
+    inside = enter()
+    jupyter.seen.clear()
+
+    assert send_pieces(inside, "a", [400_000, 400_000, one_mib - 800_000]) == [200] * 3
+    assert send_pieces(inside, "a", [400_000, 400_000, one_mib - 800_000]) == [200] * 3
+    assert [seen["method"] for seen in jupyter.seen] == ["PUT"] * 6
+
+
+def test_a_file_in_pieces_that_grows_larger_is_refused_and_removed(
+    enter: Enter, one_mib: int, jupyter: Jupyter
+) -> None:
+    inside = enter()
+    jupyter.seen.clear()
+
+    statuses = send_pieces(inside, "a%20b", [400_000, 400_000, one_mib - 800_000 + 1])
+
+    assert statuses == [200, 200, 413]
+    seen = [(seen["method"], seen["path"]) for seen in jupyter.seen]
+    assert seen == [("PUT", "/api/contents/a%20b")] * 2 + [("DELETE", "/api/contents/a%20b")]
+    assert send_pieces(inside, "a%20b", [one_mib // 2, one_mib // 2]) == [200, 200]
 
 
 # Jupyter away -----------------------------------------------------------------------------------

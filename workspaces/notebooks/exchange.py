@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +18,8 @@ from workspaces.notebooks.access import Refusal, Visit
 from workspaces.notebooks.calls import Call
 from workspaces.notebooks.headers import to_browser, to_jupyter
 from workspaces.notebooks.masking import Mask
-from workspaces.notebooks.uploads import MIB, TooLarge, Upload, too_large
+from workspaces.notebooks.pieces import PIECE_BYTES, PREFIX, Pieces, is_piece
+from workspaces.notebooks.uploads import MIB, BrowserGone, TooLarge, Upload, too_large
 from workspaces.notebooks.upstream import Line, Lines
 
 logger = logging.getLogger(__name__)
@@ -43,8 +45,8 @@ def upstream_url(line: Line, call: Call) -> URL:
 class Exchange:
     """``run`` returns when the answer is complete, the right lost, or the browser gone."""
 
-    def __init__(self, call: Call, visit: Visit, lines: Lines) -> None:
-        self._call, self._visit, self._lines = call, visit, lines
+    def __init__(self, call: Call, visit: Visit, lines: Lines, pieces: Pieces) -> None:
+        self._call, self._visit, self._lines, self._pieces = call, visit, lines, pieces
         self._upload = Upload(call, settings.UPLOAD_MIB * MIB)
         self._is_started = False
 
@@ -74,16 +76,19 @@ class Exchange:
         try:
             async with self._lines.to(self._visit.notebook.address) as line:
                 await self._ask(line)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except BrowserGone:
+            return
+        except (aiohttp.ClientError, OSError, TimeoutError, TooLarge) as error:
             await self._fail(error)
 
     async def _ask(self, line: Line) -> None:
         call, token = self._call, self._visit.token
+        body = await self._body(line)
         request = line.session.request(
             call.method,
             upstream_url(line, call),
             headers=to_jupyter(call, token),
-            data=self._upload.chunks() if self._upload.is_expected else None,
+            data=body,
             allow_redirects=False,
         )
         async with request as response:
@@ -95,6 +100,31 @@ class Exchange:
                 headers = [pair for pair in headers if pair[0] != b"content-length"]
             await self._start(response.status, headers)
             await self._pass_on(response, Mask(token) if is_page else None)
+
+    async def _body(self, line: Line) -> AsyncIterator[bytes] | bytes | None:
+        """What goes to Jupyter: a stream, or one piece of a file. Raises TooLarge."""
+        upload, call, notebook = self._upload, self._call, self._visit.notebook.uuid
+        if not upload.is_expected:
+            return None
+        may_be_piece = call.method == "PUT" and call.path.startswith(PREFIX)
+        if not may_be_piece or (upload.declared or PIECE_BYTES) >= PIECE_BYTES:
+            return upload.chunks()
+        body = await upload.whole()
+        if is_piece(body) and self._pieces.grow(notebook, call.path, body) > upload.limit:
+            self._pieces.forget(notebook, call.path)
+            await self._remove(line)
+            raise TooLarge
+        return body
+
+    async def _remove(self, line: Line) -> None:
+        """The beginning of a file whose rest was refused."""
+        headers = {
+            "Authorization": f"token {self._visit.token}",
+            "Host": self._call.value(b"host"),
+        }
+        async with line.session.delete(upstream_url(line, self._call), headers=headers) as answer:
+            notebook = self._visit.notebook.uuid
+            logger.info("notebook %s: a file too large was removed: %s", notebook, answer.status)
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._is_started = True
@@ -111,7 +141,8 @@ class Exchange:
 
     async def _fail(self, error: Exception) -> None:
         """Before the answer began, it is told; after that, the connection is closed."""
-        if isinstance(self._upload.failure, TooLarge) and not self._is_started:
+        is_large = isinstance(error, TooLarge) or isinstance(self._upload.failure, TooLarge)
+        if is_large and not self._is_started:
             await self._call.refuse(too_large())
             return
         notebook = self._visit.notebook.uuid

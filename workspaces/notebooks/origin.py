@@ -28,6 +28,7 @@ from workspaces.notebooks.addresses import cookie_name, is_https, notebook_of
 from workspaces.notebooks.browser import METHODS, entry_cookie, objection
 from workspaces.notebooks.calls import Call, Message, Receive, Send
 from workspaces.notebooks.exchange import Exchange
+from workspaces.notebooks.pieces import Pieces
 from workspaces.notebooks.sockets import SocketPair
 from workspaces.notebooks.threads import Threads, Unavailable
 from workspaces.notebooks.uploads import BrowserGone, TooLarge, Upload
@@ -54,6 +55,7 @@ class NotebookOrigin:
         self._handlers = Threads(4, seconds=None)
         self._watch = Watch(self._checks)
         self._lines = Lines()
+        self._pieces = Pieces()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -115,9 +117,11 @@ class NotebookOrigin:
         elif _is_own(call.path):
             await self._route(call, answer)
         else:
-            pair = SocketPair if call.is_socket else Exchange
             with self._watch.inside(cookie) as lost:
-                await pair(call, answer, self._lines).run(lost)
+                if call.is_socket:
+                    await SocketPair(call, answer, self._lines).run(lost)
+                else:
+                    await Exchange(call, answer, self._lines, self._pieces).run(lost)
 
     async def _route(self, call: Call, visit: Visit) -> None:
         handler = self._routes.get(call.path)

@@ -37,7 +37,7 @@ class Upload:
     """The body of a call. ``failure`` says why it could not be passed on whole."""
 
     def __init__(self, call: Call, limit: int) -> None:
-        self._call, self._limit = call, limit
+        self._call, self.limit = call, limit
         self._read = asyncio.Event()
         self.failure: TooLarge | BrowserGone | None = None
 
@@ -53,7 +53,7 @@ class Upload:
 
     @property
     def is_declared_too_large(self) -> bool:
-        return (self.declared or 0) > self._limit
+        return (self.declared or 0) > self.limit
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises TooLarge or BrowserGone, and keeps it in ``failure``."""
@@ -64,7 +64,7 @@ class Upload:
                 self._fail(BrowserGone())
             chunk, has_more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
-            if size > self._limit:
+            if size > self.limit:
                 self._fail(TooLarge())
             if chunk:
                 yield chunk
