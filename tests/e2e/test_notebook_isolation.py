@@ -1,7 +1,8 @@
-"""Script on a notebook's origin can neither read nor change anything on the platform's (K20).
+"""Windows and frames of platform and notebooks, and of two notebooks, stay strangers (K20).
 
 A real Chromium in which a person is signed in to the platform and inside their notebook. The
-notebook's server is a stand-in; what runs in its page is what a notebook could run.
+notebook's server is a stand-in; what runs in its page is what a notebook could run. What script
+can not do to the platform's pages and cookies is in ``test_notebook_origin.py``.
 """
 
 from __future__ import annotations
@@ -57,76 +58,6 @@ def notebook(platform: Page, context: BrowserContext, guest: Guest) -> Page:
     tab.goto(guest.ticket)
     assert tab.url == f"{guest.origin}/lab"
     return tab
-
-
-def is_signed_in(platform: Page, stack: Stack, demo: dict[str, str]) -> bool:
-    platform.goto(f"{stack.url}/w/{demo['workspace']}/clusters/")
-    return "/accounts/login/" not in platform.url
-
-
-def test_script_reads_no_page_of_the_platform(
-    notebook: Page, stack: Stack, demo: dict[str, str]
-) -> None:
-    read = """async (address) => {
-        const answers = [];
-        for (const mode of ["cors", "no-cors"]) {
-            try {
-                const answer = await fetch(address, {mode, credentials: "include"});
-                answers.push(answer.type + answer.status + (await answer.text()));
-            } catch (error) { answers.push(error.name); }
-        }
-        return answers;
-    }"""
-
-    answers = notebook.evaluate(read, f"{stack.url}/w/{demo['workspace']}/clusters/")
-
-    assert answers[0] == "TypeError"
-    assert answers[1] in {"opaque0", "TypeError"}
-
-
-def test_script_sees_and_sets_no_cookie_of_the_platform(
-    notebook: Page, platform: Page, context: BrowserContext, stack: Stack, demo: dict[str, str]
-) -> None:
-    before = {cookie["name"]: cookie["value"] for cookie in context.cookies(stack.url)}
-    toss = """() => {
-        const seen = document.cookie;
-        for (const name of ["sessionid", "csrftoken", "messages"])
-            for (const domain of ["localhost", ".localhost", "", location.hostname])
-                document.cookie = `${name}=evil; path=/` + (domain ? `; domain=${domain}` : "");
-        return seen;
-    }"""
-
-    seen = notebook.evaluate(toss)
-
-    assert "bodoweb-notebook" not in seen  # HttpOnly
-    assert "sessionid" not in seen
-    assert "sessionid" in before
-    assert {c["name"]: c["value"] for c in context.cookies(stack.url)} == before
-    assert is_signed_in(platform, stack, demo)
-
-
-def test_script_posts_nothing_to_the_platform(
-    notebook: Page, platform: Page, stack: Stack, demo: dict[str, str]
-) -> None:
-    post = """async (address) => {
-        const body = new URLSearchParams({csrfmiddlewaretoken: "x".repeat(64)});
-        const options = {method: "POST", mode: "no-cors", credentials: "include", body};
-        try { await fetch(address, options); } catch (error) {}
-    }"""
-    notebook.evaluate(post, f"{stack.url}/accounts/logout/")
-    form = """(address) => {
-        const form = document.createElement("form");
-        form.method = "post";
-        form.action = address;
-        document.body.append(form);
-        form.submit();
-    }"""
-
-    with notebook.expect_navigation() as answered:
-        notebook.evaluate(form, f"{stack.url}/accounts/logout/")
-
-    assert answered.value.status == 403
-    assert is_signed_in(platform, stack, demo)
 
 
 def test_neither_window_reaches_the_other(
