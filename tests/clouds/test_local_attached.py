@@ -194,7 +194,7 @@ def test_engines_that_wait_in_a_task_are_busy(attached: Attached) -> None:
     wait_until_idle(attached)
     client = "import ipyparallel, os, time\nc = ipyparallel.Client(os.environ['BODO_CLIENT_FILE'])"
 
-    kernel.run(f"{client}\nr = c[:].apply_async(time.sleep, 4)")
+    kernel.run(f"{client}\nr = c[:].apply_async(time.sleep, 2)")
 
     assert activity(attached)["engines"] is True
     wait_until_idle(attached)
@@ -203,9 +203,9 @@ def test_engines_that_wait_in_a_task_are_busy(attached: Attached) -> None:
 @pytest.mark.parametrize(
     ("line", "signal"),
     [
-        ("mpiexec -n 2 -f /shared/.hostfile-{uuid} sleep 5", "mpiexec"),
-        ("ssh -i {key} {node} sleep 5", "terminal"),
-        ("ssh -i {key} {node} 'timeout 6 yes > /dev/null'", "processor"),
+        ("mpiexec -n 2 -f /shared/.hostfile-{uuid} sleep 2", "mpiexec"),
+        ("ssh -i {key} {node} sleep 2", "terminal"),
+        ("ssh -i {key} {node} 'timeout 4 yes > /dev/null'", "processor"),
     ],
 )
 def test_what_people_start_on_the_nodes_is_seen(attached: Attached, line: str, signal: str) -> None:

@@ -39,7 +39,7 @@ class Up:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory, git: GitServer, lab: Runtime) -> Iterator[Up]:
     """One server for the tests that do it no harm."""
-    state = tmp_path_factory.mktemp("up") / "state"
+    state = tmp_path_factory.mktemp("up") / ("deep-" * 12) / "state"
     cloud = LocalCloud({"root": state})
     (state / "runtimes" / lab.folder.name).symlink_to(lab.folder)
     case = Case(cloud, "2026.10", git)
