@@ -18,6 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 FIELD_KEY_BYTES = 32
 DNS_LABEL = 63  # characters
 _ANY_UUID = "00000000-0000-4000-8000-000000000000"
+AWS_REGIONS = "us-east-1,us-east-2,us-west-1,us-west-2"
+_IMAGE = "[a-z0-9-]+=ami-[0-9a-f]+"
 DATABASE_ENGINES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 
@@ -126,6 +128,40 @@ def field_keys(text: str) -> list[bytes]:
             )
         keys.append(key)
     return keys
+
+
+def aws_regions(text: str) -> list[str]:
+    """The regions of AWS that this installation uses, commas between (F063, F073)."""
+    regions = [part.strip() for part in (text.strip() or AWS_REGIONS).split(",")]
+    if not all(re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region) for region in regions):
+        raise ImproperlyConfigured(
+            f"BODO_AWS_REGIONS must be regions such as {AWS_REGIONS}, not {text!r}."
+        )
+    return regions
+
+
+def aws_account_id(text: str) -> str:
+    """Twelve digits, or empty: then the platform asks AWS which account its credentials are of."""
+    if text.strip() and not re.fullmatch(r"[0-9]{12}", text.strip()):
+        raise ImproperlyConfigured(
+            f"BODO_PLATFORM_AWS_ACCOUNT_ID must be the 12 digits of an AWS account, not {text!r}."
+        )
+    return text.strip()
+
+
+def aws_images(text: str) -> dict[str, dict[str, str]]:
+    """Bodo version to region to image, as "2026.10:us-east-1=ami-1,us-east-2=ami-2;2026.9:…"."""
+    images: dict[str, dict[str, str]] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        found = re.fullmatch(rf"([0-9][0-9.]*):({_IMAGE}(?:,{_IMAGE})*)", part)
+        if not found:
+            raise ImproperlyConfigured(
+                "BODO_AWS_IMAGES must look like 2026.10:us-east-1=ami-0a1b,us-east-2=ami-2c3d, with"
+                f" semicolons between versions, not {part!r}."
+            )
+        pairs = (pair.split("=") for pair in found[2].split(","))
+        images[found[1]] = dict(pairs)
+    return images
 
 
 def notebook_origin(text: str, *, public: SplitResult) -> str:

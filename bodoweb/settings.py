@@ -17,6 +17,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from bodoweb.environment import (
     Env,
+    aws_account_id,
+    aws_images,
+    aws_regions,
     database,
     field_keys,
     folder,
@@ -270,9 +273,19 @@ CLOUD_SETTINGS = {
         "uv_cache": os.environ.get("BODO_UV_CACHE") or None,
         "git_private_addresses": env.flag("BODO_GIT_PRIVATE_ADDRESSES", default=IS_DEVELOPMENT),
         "shared_quota_mib": env.integer("BODO_SHARED_QUOTA_MIB", 0),
-    }
+    },
+    "aws": {
+        "endpoint_url": os.environ.get("BODO_AWS_ENDPOINT_URL", "").strip(),
+        "regions": aws_regions(os.environ.get("BODO_AWS_REGIONS", "")),
+        "platform_account_id": aws_account_id(os.environ.get("BODO_PLATFORM_AWS_ACCOUNT_ID", "")),
+        "images": aws_images(os.environ.get("BODO_AWS_IMAGES", "")),
+        "cache_dir": str(DATA_DIR / "aws"),
+        "version_count": BODO_VERSION_COUNT,
+        "settle_seconds": env.integer("BODO_AWS_SETTLE_SECONDS", 60),
+    },
 }
-PROVIDERS = ["local"] if LOCAL_CLOUD else []
+AWS_CLOUD = env.flag("BODO_AWS", default=False)
+PROVIDERS = [*(["aws"] if AWS_CLOUD else []), *(["local"] if LOCAL_CLOUD else [])]
 JOB_LOG_DAYS = env.integer("BODO_JOB_LOG_DAYS", 90)  # 0: logs are kept for ever
 SPENDING_GUARDS: list[str] = []  # dotted paths, asked before anything that costs
 USER_GUARDS = ["workspaces.services.members.owners_stay_check"]  # asked before somebody goes

@@ -56,6 +56,9 @@ def start(tmp_path: Path, environment: dict[str, str]) -> subprocess.CompletedPr
             {**PRODUCTION, "BODO_NOTEBOOK_ORIGIN": ""},
             "BODO_NOTEBOOK_ORIGIN must be set in production, such as https://nb-{uuid}.",
         ),
+        ({"BODO_AWS_REGIONS": "Ohio"}, "BODO_AWS_REGIONS must be regions such as us-east-1"),
+        ({"BODO_PLATFORM_AWS_ACCOUNT_ID": "12"}, "BODO_PLATFORM_AWS_ACCOUNT_ID must be the 12"),
+        ({"BODO_AWS_IMAGES": "2026.10:here"}, "BODO_AWS_IMAGES must look like 2026.10:us-east-1"),
     ],
 )
 def test_a_bad_value_is_told_in_a_sentence(

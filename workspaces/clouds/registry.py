@@ -9,6 +9,7 @@ from typing import cast
 from workspaces.clouds.base import Cloud
 
 PROVIDERS = {
+    "aws": ("AWS", "workspaces.clouds.aws.driver:AwsCloud"),
     "local": ("Local", "workspaces.clouds.local.driver:LocalCloud"),
 }
 
