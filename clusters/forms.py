@@ -64,7 +64,7 @@ class MachineFields(forms.Form):
             return
         cleaned["instance_type"] = kind
         try:
-            self.cloud.check_capacity(kind, count)
+            self.cloud.check_capacity(self.workspace.region, kind, count)
         except CloudError as error:
             if not self.is_repeated():  # the room may have gone to the first submit meanwhile
                 self.add_error("node_count", error.message)
@@ -148,7 +148,8 @@ class ClusterEditForm(IdleTimersMixin, MachineFields):
         more = cleaned.get("node_count", 0) - self.cluster.node_count
         if more > 0 and self.cluster.state == Cluster.State.RUNNING:
             try:
-                self.cloud.check_capacity(cluster_spec(self.cluster).instance_type, more)
+                kind = cluster_spec(self.cluster).instance_type
+                self.cloud.check_capacity(self.workspace.region, kind, more)
             except CloudError as error:
                 self.add_error("node_count", error.message)
         return cleaned

@@ -84,7 +84,7 @@ class FakeCloud:
 
     def refresh(self) -> None: ...
 
-    def check_capacity(self, instance_type: InstanceType, node_count: int) -> None:
+    def check_capacity(self, region: str, instance_type: InstanceType, node_count: int) -> None:
         if node_count > self.capacity:
             raise CloudError("Capacity", f"Only {self.capacity} nodes can be had here.")
 

@@ -27,7 +27,7 @@ def test_more_than_there_is_is_refused_in_a_sentence(case: Case) -> None:
     kind = case.cluster(nodes=1).instance_type
 
     with pytest.raises(CloudError) as refusal:
-        case.cloud.check_capacity(kind, 10_000)
+        case.cloud.check_capacity(case.cloud.regions()[0].name, kind, 10_000)
 
     assert refusal.value.code == "Capacity"
     assert refusal.value.message.endswith(".")

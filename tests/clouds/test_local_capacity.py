@@ -65,11 +65,11 @@ def test_removal_gives_the_places_back(tmp_path: Path) -> None:
     spec = wanted(nodes=4)
     Reservations(Layout(tmp_path), MACHINE).reserve(spec)
     with pytest.raises(CloudError, match="4 places, 4 in use; 1 more was asked for"):
-        cloud.check_capacity(MACHINE.instance_type(1), 1)
+        cloud.check_capacity("here", MACHINE.instance_type(1), 1)
 
     assert cloud.remove_cluster(spec, MemoryLedger()).is_done
 
-    cloud.check_capacity(MACHINE.instance_type(1), 4)
+    cloud.check_capacity("here", MACHINE.instance_type(1), 4)
 
 
 def test_folder_deleted_by_hand_counts_as_removed(tmp_path: Path) -> None:

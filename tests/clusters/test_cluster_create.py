@@ -93,7 +93,7 @@ def test_double_submit_is_not_refused_for_the_room_that_its_first_one_took(
 ) -> None:
     uuid = uuid4()
 
-    def first_one_was_quicker(instance_type: object, node_count: int) -> None:
+    def first_one_was_quicker(region: str, instance_type: object, node_count: int) -> None:
         del cloud.check_capacity
         _post(person, workspace, uuid=uuid)
         raise CloudError("Capacity", "No room is left.")

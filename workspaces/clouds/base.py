@@ -358,8 +358,8 @@ class Cloud(Protocol):
     def refresh(self) -> None:
         """Renew what the two lists above answer from. May take seconds: workers only."""
 
-    def check_capacity(self, instance_type: InstanceType, node_count: int) -> None:
-        """Raise CloudError("Capacity", …) when that many nodes can not be had now."""
+    def check_capacity(self, region: str, instance_type: InstanceType, node_count: int) -> None:
+        """Raise CloudError("Capacity", …) when that many nodes can not be had there now."""
 
     def ensure_workspace(self, spec: WorkspaceSpec, ledger: ResourceLedger) -> Progress: ...
 

@@ -107,7 +107,7 @@ class LocalCloud:
     def refresh(self) -> None:
         self._runtimes.refresh()
 
-    def check_capacity(self, instance_type: InstanceType, node_count: int) -> None:
+    def check_capacity(self, region: str, instance_type: InstanceType, node_count: int) -> None:
         wanted = instance_type.cores * node_count
         self._clusters.reservations.check(wanted, node_count)
 
