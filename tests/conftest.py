@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -23,6 +23,9 @@ from workspaces.models import (
     Workspace,
     WorkspaceMembership,
 )
+
+if TYPE_CHECKING:
+    from tests.clouds.aws_rules import Aws
 
 PASSWORD = "correct horse battery staple"
 
@@ -51,6 +54,18 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeCloud:
     fake = FakeCloud(shared_root=tmp_path / "workspaces")
     monkeypatch.setattr("workspaces.services.clouds.cloud_for", lambda provider, settings: fake)
     return fake
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """The platform has credentials of its own; a customer's account is there too."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAPLATFORM00000000")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the secret of the platform")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    from tests.clouds.aws_rules import running_aws  # moto is slow to load
+
+    with running_aws() as running:
+        yield running
 
 
 @pytest.fixture
