@@ -303,6 +303,7 @@ PERIODIC_DUTIES = {  # dotted path: seconds between two runs
     "workspaces.tasks.check_notebooks": 5,
     "workspaces.tasks.pause_idle_notebooks": 60,
     "jobs.tasks.remove_old_logs": 3600,
+    "clusters.tasks.watch_use": 10,
     "workspaces.tasks.refresh_clouds": 6 * 3600,
     "workspaces.tasks.forget_old_sessions": 24 * 3600,
     "workspaces.tasks.measure_shared_files": 300,

@@ -111,6 +111,9 @@ class Cluster(models.Model):
     ready_at = models.DateTimeField(null=True, blank=True)
     last_activity_at = models.DateTimeField("Last Known Activity", null=True, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
+    snoozed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     idle_warned_at = models.DateTimeField(null=True, blank=True)
     removal_requested_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
@@ -154,6 +157,11 @@ class Cluster(models.Model):
     def is_asleep(self) -> bool:
         """It costs less or nothing, and can be made RUNNING again."""
         return self.state in self.ASLEEP and self.removal_requested_at is None
+
+    @property
+    def has_timers(self) -> bool:
+        timers = (self.auto_pause_minutes, self.auto_stop_minutes, self.auto_shutdown_minutes)
+        return any(minutes is not None for minutes in timers)
 
     @property
     def is_removable(self) -> bool:

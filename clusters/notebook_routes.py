@@ -17,6 +17,7 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 from django.utils import timezone
 
+from clusters.evidence import kernel_name
 from clusters.idle import with_outlook
 from clusters.models import Cluster
 from clusters.services import (
@@ -28,7 +29,6 @@ from clusters.services import (
     notebook_detach,
     why_not_attachable,
 )
-from clusters.services.attachments import kernel_name
 from workspaces.guards import SpendingRefused
 from workspaces.notebooks.access import Visit
 from workspaces.operations import Actor, OperationConflict

@@ -9,15 +9,20 @@ from django.utils import timezone
 
 from clusters.models import Cluster
 from clusters.services import (
+    attachments_renew,
     attachments_settle,
     cluster_mark_lost,
+    evidence_record,
     idle_act,
     idle_forget_future,
     idle_warn,
+    notebooks_look,
+    notebooks_note_activity,
     packages_keep,
+    signs_look,
 )
 from workspaces.clouds.base import ClusterPhase
-from workspaces.models import CloudConfiguration
+from workspaces.models import CloudConfiguration, Notebook
 from workspaces.services import cloud_of
 
 
@@ -66,3 +71,21 @@ def run_idle_timers() -> None:
 def settle_attachments() -> None:
     """Notebooks that ended hold no cluster; those that came up get the one they were made with."""
     attachments_settle(now=timezone.now())
+
+
+def watch_use() -> None:
+    """Look at what RUNNING clusters and notebook servers do, all at once, and write it down."""
+    now = timezone.now()
+    notebooks = list(
+        Notebook.objects.running().select_related(
+            "owner", "workspace__organization", "workspace__cloud_configuration"
+        )
+    )
+    activities = notebooks_look(notebooks)
+    notebooks_note_activity(activities=activities, now=now)
+    for notebook in notebooks:
+        if activity := activities[notebook.pk]:
+            names = [kernel.name for kernel in activity.kernels]
+            attachments_renew(notebook=notebook, kernel_names=names, now=now)
+    clusters = list(Cluster.objects.running().select_related("workspace__cloud_configuration"))
+    evidence_record(signs=signs_look(clusters, activities), now=now)

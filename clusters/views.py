@@ -254,7 +254,8 @@ def _rights(request: HtmxOrgRequest) -> dict[str, bool]:
 
 def _detail(request: HtmxOrgRequest, workspace: Workspace, uuid: UUID) -> dict[str, object]:
     cluster = get_object_or_404(_rows().with_latest_operation(), workspace=workspace, uuid=uuid)
-    (cluster,) = with_outlook([cluster], timezone.now())
+    now = timezone.now()
+    (cluster,) = with_outlook([cluster], now)
     cloud = cloud_of(cluster.workspace.cloud_configuration)
     spec = cluster_spec(cluster)
     hostfile = cloud.hostfile_path(spec)
@@ -266,6 +267,9 @@ def _detail(request: HtmxOrgRequest, workspace: Workspace, uuid: UUID) -> dict[s
         "nodes": cluster.nodes.all(),
         "operations": operations.prefetch_related("events")[:SHOWN_OPERATIONS],
         "is_verifying": operations.unsettled().filter(target_uuid=cluster.check_uuid).exists(),
+        "evidence": cluster.evidence.all(),
+        "has_timers": cluster.has_timers,
+        "snooze": cluster.snoozed_until if (cluster.snoozed_until or now) > now else None,
         "intervals": cluster.usage_intervals.all(),
         "memory_bytes": cluster.memory_mib_per_node * 1024**2,
         "hostfile": hostfile,

@@ -22,6 +22,13 @@ from clusters.services.creation import (
     cluster_record_nodes,
     cluster_retry,
 )
+from clusters.services.evidence import (
+    evidence_record,
+    evidence_refresh,
+    notebooks_look,
+    notebooks_note_activity,
+    signs_look,
+)
 from clusters.services.idle import (
     cluster_snooze,
     idle_act,
@@ -77,6 +84,8 @@ __all__ = [
     "cluster_snooze",
     "cluster_spec",
     "cluster_verify",
+    "evidence_record",
+    "evidence_refresh",
     "idle_act",
     "idle_forget_future",
     "idle_warn",
@@ -84,7 +93,10 @@ __all__ = [
     "living_cluster_names",
     "notebook_attach",
     "notebook_detach",
+    "notebooks_look",
+    "notebooks_note_activity",
     "packages_keep",
+    "signs_look",
     "usage_close",
     "usage_open",
     "why_not_attachable",

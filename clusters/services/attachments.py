@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from accounts.models import User
+from clusters.evidence import KERNEL_PREFIX
 from clusters.leases import lease_share
 from clusters.models import Cluster, ClusterLease, ClusterQuerySet, NotebookAttachment
 from clusters.services.keys import node_key
@@ -34,12 +35,6 @@ HOLDER_KIND = "notebook"
 LEASE = timedelta(minutes=5)  # a backstop: looks at kernels renew it long before
 GRACE = timedelta(minutes=2)  # from the request to the first look that shows its kernel
 JUST_UP = timedelta(minutes=1)  # how long a notebook's own cluster is attached after a start
-KERNEL_PREFIX = "bodo-"
-
-
-def kernel_name(cluster: UUID) -> str:
-    """How its kernels are named in every server; what a provider answers when asked to attach."""
-    return f"{KERNEL_PREFIX}{cluster}"
 
 
 def attachable_clusters(workspace: Workspace) -> ClusterQuerySet:

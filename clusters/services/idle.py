@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 
 from clusters.idle import AutomaticAct, next_automatic_act
 from clusters.models import Cluster
+from clusters.services.evidence import evidence_refresh
 from clusters.services.lifecycle import cluster_act
 from clusters.services.removal import cluster_remove
 from clusters.services.requests import ClusterRefused
@@ -27,7 +28,9 @@ TIMER = Actor(source=Operation.Source.TIMER)
 def cluster_snooze(*, cluster: Cluster, now: datetime, actor: Actor) -> datetime:
     """Put off what comes by itself by an hour from now; answers until when."""
     until = now + SNOOZE
-    Cluster.objects.filter(pk=cluster.pk).update(snoozed_until=until, idle_warned_at=None)
+    Cluster.objects.filter(pk=cluster.pk).update(
+        snoozed_until=until, snoozed_by=actor.user, idle_warned_at=None
+    )
     timeline_note(
         cluster.workspace, cluster, actor, "cluster.snooze", after={"until": until.isoformat()}
     )
@@ -44,11 +47,14 @@ def idle_forget_future(*, now: datetime) -> None:
 
 
 def idle_act(*, cluster: Cluster, now: datetime) -> str | None:
-    """Do what is due; answers the verb. Leases are asked again under the row's lock, so work that
-    began a moment ago is not cut off.
+    """Do what is due; answers the verb. A RUNNING cluster is looked at once more before, and
+    leases are asked again under the row's lock, so work that began a moment ago is not cut off.
     """
-    act = next_automatic_act(cluster, is_held=cluster.holder(now) is not None)
-    if act is None or act.at > now:
+    act = _due(cluster, now)
+    if act is not None and cluster.state == Cluster.State.RUNNING:
+        evidence_refresh(cluster=cluster, now=now)
+        act = _due(cluster, now)
+    if act is None:
         return None
     reason = f"Idle since {act.idle_since:%Y-%m-%d %H:%M} UTC, {act.minutes} minutes are allowed."
     try:
@@ -62,6 +68,11 @@ def idle_act(*, cluster: Cluster, now: datetime) -> str | None:
     if done:
         _mail(cluster, act, "idle_done")
     return act.verb if done else None
+
+
+def _due(cluster: Cluster, now: datetime) -> AutomaticAct | None:
+    act = next_automatic_act(cluster, is_held=cluster.holder(now) is not None)
+    return act if act is not None and act.at <= now else None
 
 
 @transaction.atomic

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from clusters.evidence import Sign, last_use, signs_of_notebook
 from tests.clouds.cases import Case, create, drive, serve
 from tests.clouds.jupyter import LabKernel, request, start_kernel
 from tests.git_server import GitServer
@@ -27,6 +30,8 @@ from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.environment import Runtime
 from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.machine import nodes_of
+from workspaces.notebooks.activity import ServerActivity, look
+from workspaces.notebooks.probe import NoAnswer
 
 pytestmark = pytest.mark.e2e
 
@@ -198,6 +203,38 @@ def test_engines_that_wait_in_a_task_are_busy(attached: Attached) -> None:
 
     assert activity(attached)["engines"] is True
     wait_until_idle(attached)
+
+
+def test_silent_cell_is_seen_and_an_open_one_that_rests_is_not(attached: Attached) -> None:
+    """F108, of one kernel: it computes without a word; then it rests, however long it is open.
+
+    Asking changes nothing: the time of the last activity stays.
+    """
+    kernel = start_kernel(attached.address, attached.notebook.token, attached.name)
+    kernel.run("1")
+
+    def sign() -> Sign:
+        activity = look(attached.address, attached.notebook.token)
+        own = ServerActivity(tuple(k for k in activity.kernels if k.uuid == kernel.uuid), ())
+        uuid = attached.cluster.uuid
+        return signs_of_notebook(uuid, "Lab", [uuid], own)[uuid]
+
+    with ThreadPoolExecutor(1) as background:
+        cell = background.submit(kernel.run, "import time\ntime.sleep(3)")
+        wait_until(lambda: sign().is_busy, timeout=3)
+        cell.result()
+    wait_until(lambda: not sign().is_busy, timeout=5)
+    first = sign()
+
+    assert last_use([first], datetime.now(UTC)) == first.at
+    assert {sign().at for _ in range(20)} == {first.at}
+
+
+def test_server_that_died_is_not_called_idle(attached: Attached) -> None:
+    with pytest.raises(NoAnswer):
+        look(f"{attached.address}-gone", attached.notebook.token)
+    with pytest.raises(NoAnswer):
+        look(attached.address, "another token")
 
 
 @pytest.mark.parametrize(

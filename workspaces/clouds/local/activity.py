@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -110,24 +110,33 @@ def _processor(folder: Path, residents: list[Resident]) -> Signal:
     path, now = folder / "processor.json", Sample.now(residents)
     before = Sample.read(path)
     seconds = now.at - before.at if before and before.boot_id == now.boot_id else -1.0
-    if 0 <= seconds < SHORTEST_SECONDS:
-        return Signal("processor", None, "The use of the processor was asked for a moment ago.")
+    if before and 0 <= seconds < SHORTEST_SECONDS:
+        return before.signal
+    if before and 0 <= seconds <= LONGEST_SECONDS:
+        ticks = now.ticks_since(before)
+        now = replace(now, share=ticks / os.sysconf("SC_CLK_TCK") / seconds)
     with contextlib.suppress(OSError):  # a full disk: then the next look compares with an older one
         write_json(path, asdict(now))
-    if before is None or not 0 <= seconds <= LONGEST_SECONDS:
-        return Signal("processor", None, "The use of the processor is measured from now on.")
-    share = now.ticks_since(before) / os.sysconf("SC_CLK_TCK") / seconds
-    words = f"{share:.0%} of one core used by processes on the nodes."
-    return Signal("processor", share > BUSY_SHARE + IDLE_SHARE * len(now.ticks), words)
+    return now.signal
 
 
 @dataclass(frozen=True)
 class Sample:
-    """``at``: seconds since boot, which no clock change moves; ``ticks`` by pid and start."""
+    """``at``: seconds since boot, which no clock change moves; ``ticks`` by pid and start;
+    ``share``: of one core since the sample before, None for the first one.
+    """
 
     boot_id: str
     at: float
     ticks: dict[str, int]
+    share: float | None = None
+
+    @property
+    def signal(self) -> Signal:
+        if self.share is None:
+            return Signal("processor", None, "The use of the processor is measured from now on.")
+        words = f"{self.share:.0%} of one core used by processes on the nodes."
+        return Signal("processor", self.share > BUSY_SHARE + IDLE_SHARE * len(self.ticks), words)
 
     @classmethod
     def now(cls, residents: list[Resident]) -> Sample:
