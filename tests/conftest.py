@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from clusters.models import Cluster
+from tests.clouds.aws.fixtures import aws_process, aws_server
 from tests.clouds.memory_groups import why_not
 from tests.fake_cloud import FakeCloud
 from workspaces.models import (
@@ -26,6 +27,8 @@ from workspaces.models import (
 
 if TYPE_CHECKING:
     from tests.clouds.aws_rules import Aws
+
+__all__ = ["aws_process", "aws_server"]  # fixtures of every test
 
 PASSWORD = "correct horse battery staple"
 

@@ -1,0 +1,19 @@
+"""All rules, and how they get into moto."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from tests.clouds.aws import (
+    images,
+    moto_hooks,
+    permissions,
+)
+
+DECLARED: tuple[ModuleType, ...] = ()
+
+
+def install() -> None:
+    """Change moto, once per process. The rules of ``DECLARED`` declared themselves on import."""
+    for module in (images, permissions, moto_hooks):
+        module.install()
