@@ -6,14 +6,16 @@ from types import ModuleType
 
 from tests.clouds.aws import (
     images,
+    lag,
     moto_hooks,
     permissions,
+    roles,
 )
 
-DECLARED: tuple[ModuleType, ...] = ()
+DECLARED: tuple[ModuleType, ...] = (roles,)
 
 
 def install() -> None:
     """Change moto, once per process. The rules of ``DECLARED`` declared themselves on import."""
-    for module in (images, permissions, moto_hooks):
+    for module in (images, permissions, lag, moto_hooks):
         module.install()
