@@ -5,17 +5,32 @@ from __future__ import annotations
 from types import ModuleType
 
 from tests.clouds.aws import (
+    capacity,
+    client_tokens,
+    dry_runs,
     images,
     lag,
+    launches,
     moto_hooks,
+    pages,
     permissions,
+    phases,
+    placement_groups,
+    quotas,
     roles,
 )
 
-DECLARED: tuple[ModuleType, ...] = (roles,)
+DECLARED: tuple[ModuleType, ...] = (
+    capacity,
+    client_tokens,
+    launches,
+    placement_groups,
+    quotas,
+    roles,
+)
 
 
 def install() -> None:
     """Change moto, once per process. The rules of ``DECLARED`` declared themselves on import."""
-    for module in (images, permissions, lag, moto_hooks):
+    for module in (images, permissions, phases, pages, dry_runs, lag, moto_hooks):
         module.install()
