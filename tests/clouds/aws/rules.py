@@ -7,7 +7,10 @@ from types import ModuleType
 from tests.clouds.aws import (
     capacity,
     client_tokens,
+    dependencies,
     dry_runs,
+    file_systems,
+    gateways,
     images,
     lag,
     launches,
@@ -23,6 +26,9 @@ from tests.clouds.aws import (
 DECLARED: tuple[ModuleType, ...] = (
     capacity,
     client_tokens,
+    dependencies,
+    file_systems,
+    gateways,
     launches,
     placement_groups,
     quotas,
