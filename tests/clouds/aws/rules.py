@@ -7,6 +7,7 @@ from types import ModuleType
 from tests.clouds.aws import (
     capacity,
     client_tokens,
+    commands,
     dependencies,
     dry_runs,
     file_systems,
@@ -26,6 +27,7 @@ from tests.clouds.aws import (
 DECLARED: tuple[ModuleType, ...] = (
     capacity,
     client_tokens,
+    commands,
     dependencies,
     file_systems,
     gateways,
