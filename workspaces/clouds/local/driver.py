@@ -167,7 +167,10 @@ class LocalCloud:
         return progress
 
     def installed_packages(self, spec: ClusterSpec) -> tuple[str, ...]:
-        known = record.read(self._layout.packages_file(spec.uuid))
+        try:
+            known = record.read(self._layout.packages_file(spec.uuid))
+        except (OSError, ValueError, TypeError) as error:  # users' code may write there
+            raise CloudError("Packages", "The record of its packages can not be read.") from error
         return spec.packages if known is None else tuple(install.line for install in known)
 
     def hostfile_path(self, spec: ClusterSpec) -> str:

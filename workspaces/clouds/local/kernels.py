@@ -19,7 +19,7 @@ from workspaces.clouds.local.environment import (
     cluster_environment,
     kernel_variables,
 )
-from workspaces.clouds.local.layout import Layout, delete_tree
+from workspaces.clouds.local.layout import Layout, delete_tree, open_folder
 from workspaces.clouds.local.reservations import Reservations
 from workspaces.clouds.local.runtimes import Runtimes
 from workspaces.clouds.local.servers import Servers
@@ -84,10 +84,8 @@ class Kernels:
         }
 
     def detach(self, notebook: UUID, cluster: UUID) -> None:
-        kernel = self._kernel(notebook, cluster)
-        (kernel / "kernel.json").unlink(missing_ok=True)  # from now on it is not listed
-        delete_tree(kernel)
-        self._key(notebook, cluster).unlink(missing_ok=True)
+        _delete(self._kernel(notebook, cluster))
+        _delete(self._key(notebook, cluster))
 
     def forget_cluster(self, workspace: UUID, cluster: UUID) -> None:
         """It is being removed: detach it everywhere and end the kernels that ran in it."""
@@ -104,6 +102,23 @@ class Kernels:
 
 def kernel_name(cluster: UUID) -> str:
     return f"bodo-{cluster}"
+
+
+def _delete(path: Path) -> None:
+    """Whatever the server's owner made of it or of its folder: a file, a link, something shut.
+
+    Raises CloudError while it stays, since it may be a key.
+    """
+    try:
+        for folder in (path.parent.parent, path.parent):
+            open_folder(folder)
+        delete_tree(path)
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:  # its folder is a file now: nothing lies in it
+        return
+    except OSError as error:
+        words = f"{path.name} of a notebook's server can not be removed: {error.strerror}."
+        raise CloudError("NotebookFiles", words, retryable=True) from error
 
 
 def write_private(path: Path, text: str) -> None:

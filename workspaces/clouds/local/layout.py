@@ -96,15 +96,27 @@ class Layout:
 
 
 def delete_tree(path: Path) -> None:
-    """Also through folders that users' code made unreadable. Missing is fine."""
+    """Also through folders that users' code made unreadable, and never through a link. Missing is
+    fine.
+    """
+    if path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return
+    open_folder(path)
     for folder, names, _ in os.walk(path):
         for name in names:
-            with contextlib.suppress(OSError):
-                Path(folder, name).chmod(0o700, follow_symlinks=False)
+            open_folder(Path(folder, name))
     shutil.rmtree(path, ignore_errors=True)
+
+
+def open_folder(path: Path) -> None:
+    """Take back that its owner shut it, if that is what happened."""
+    if not path.is_symlink():
+        with contextlib.suppress(OSError):
+            path.chmod(0o700)
 
 
 def uuid_folders(parent: Path) -> list[tuple[UUID, Path]]:
