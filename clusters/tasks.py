@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from datetime import UTC, datetime
 
@@ -16,14 +17,14 @@ from clusters.services import (
     idle_act,
     idle_forget_future,
     idle_warn,
-    notebooks_look,
-    notebooks_note_activity,
     packages_keep,
     signs_look,
 )
-from workspaces.clouds.base import ClusterPhase
+from workspaces.clouds.base import CloudError, ClusterPhase
 from workspaces.models import CloudConfiguration, Notebook
-from workspaces.services import cloud_of
+from workspaces.services import cloud_of, notebooks_look, notebooks_note_activity
+
+logger = logging.getLogger(__name__)
 
 
 def check_clusters() -> None:
@@ -38,7 +39,11 @@ def check_clusters() -> None:
         by_cloud[cluster.workspace.cloud_configuration].append(cluster)
     for configuration, clusters in by_cloud.items():
         cloud = cloud_of(configuration)
-        seen = cloud.observe_clusters([cluster.uuid for cluster in clusters])
+        try:
+            seen = cloud.observe_clusters([cluster.uuid for cluster in clusters])
+        except CloudError as error:  # nobody knows: the next look decides
+            logger.warning("clusters of %s: %s", configuration.uuid, error.message)
+            continue
         for cluster in clusters:
             status = seen.get(cluster.uuid)
             if status is None or status.phase in (ClusterPhase.ABSENT, ClusterPhase.FAILED):
@@ -86,6 +91,9 @@ def watch_use() -> None:
     for notebook in notebooks:
         if activity := activities[notebook.pk]:
             names = [kernel.name for kernel in activity.kernels]
-            attachments_renew(notebook=notebook, kernel_names=names, now=now)
+            try:
+                attachments_renew(notebook=notebook, kernel_names=names, now=now)
+            except CloudError as error:  # the next look tries again
+                logger.warning("attachments of notebook %s: %s", notebook.uuid, error.message)
     clusters = list(Cluster.objects.running().select_related("workspace__cloud_configuration"))
     evidence_record(signs=signs_look(clusters, activities), now=now)

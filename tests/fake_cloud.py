@@ -127,6 +127,7 @@ class FakeCloud:
         return self.packages.get(spec.uuid, spec.packages)
 
     def observe_activity(self, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
+        self._fail()
         return {uuid: self.signals.get(uuid, []) for uuid in uuids}
 
     def notebook_container(self) -> str:
@@ -173,9 +174,11 @@ class FakeCloud:
         return f"bodo-{cluster.uuid}"
 
     def detach_notebook(self, spec: NotebookSpec, cluster: UUID) -> None:
+        self._fail()
         self.attached.pop((spec.uuid, cluster), None)
 
     def observe_clusters(self, uuids: Sequence[UUID]) -> dict[UUID, ClusterStatus]:
+        self._fail()
         seen = {}
         for uuid in uuids:
             if uuid in self.lost:

@@ -23,3 +23,8 @@ def pauses_at(notebook: Notebook) -> datetime | None:
     if not minutes or since is None or not notebook.is_open:
         return None
     return since + timedelta(minutes=minutes)
+
+
+def is_due(notebook: Notebook, now: datetime) -> bool:
+    at = pauses_at(notebook)
+    return at is not None and at <= now

@@ -15,7 +15,7 @@ from django_q.tasks import async_task
 
 from workspaces.clouds.base import CloudError, NotebookPhase
 from workspaces.models import CloudConfiguration, Notebook, Operation, Workspace
-from workspaces.notebook_idle import pauses_at
+from workspaces.notebook_idle import is_due
 from workspaces.notebooks.access import accesses_forget
 from workspaces.operations.lifecycle import Actor, OperationConflict
 from workspaces.operations.runner import run_step
@@ -25,6 +25,8 @@ from workspaces.services import (
     notebook_mark_lost,
     notebook_pause_idle,
     notebooks_forget_future,
+    notebooks_look,
+    notebooks_note_activity,
     notebooks_suspend_without_right,
     workspace_files,
 )
@@ -97,12 +99,18 @@ def check_notebooks() -> None:
 
 
 def pause_idle_notebooks() -> None:
-    """Each decides for itself, in its own transaction; one that is refused keeps no other."""
+    """Those whose time is over are looked at once more: the last look may be as old as an outage
+    of the platform. Each decides for itself, in its own transaction; one that is refused, or does
+    not answer, keeps no other.
+    """
     now = timezone.now()
     notebooks_forget_future(now=now)
-    for notebook in _running_notebooks():
-        at = pauses_at(notebook)
-        if at is None or at > now:
+    due = [notebook for notebook in _running_notebooks() if is_due(notebook, now)]
+    activities = notebooks_look(due)
+    notebooks_note_activity(activities=activities, now=now)
+    for notebook in due:
+        if activities[notebook.pk] is None:  # it may compute; a dead one is found otherwise
+            logger.warning("idle notebook %s does not answer and is kept", notebook.uuid)
             continue
         with suppress(NotebookRefused, OperationConflict):
             notebook_pause_idle(notebook=notebook, now=now)

@@ -25,8 +25,6 @@ from clusters.services.creation import (
 from clusters.services.evidence import (
     evidence_record,
     evidence_refresh,
-    notebooks_look,
-    notebooks_note_activity,
     signs_look,
 )
 from clusters.services.idle import (
@@ -93,8 +91,6 @@ __all__ = [
     "living_cluster_names",
     "notebook_attach",
     "notebook_detach",
-    "notebooks_look",
-    "notebooks_note_activity",
     "packages_keep",
     "signs_look",
     "usage_close",

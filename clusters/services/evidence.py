@@ -8,45 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
 
 from clusters.evidence import Sign, last_use, signs_of_cloud, signs_of_notebook
 from clusters.models import Cluster, ClusterEvidence, NotebookAttachment
+from workspaces.clouds.base import CloudError, Signal
 from workspaces.models import CloudConfiguration, Notebook
-from workspaces.notebooks.activity import ServerActivity, look
-from workspaces.notebooks.probe import NoAnswer
-from workspaces.secrets import unseal
-from workspaces.services import cloud_of
+from workspaces.services import Activities, cloud_of, notebooks_look
 
 logger = logging.getLogger(__name__)
-
-LOOKS_AT_ONCE = 8
-Activities = dict[int, ServerActivity | None]
-
-
-def notebooks_look(notebooks: Iterable[Notebook]) -> Activities:
-    """By primary key; None where the server did not answer."""
-    known = [
-        (row.pk, row.address, unseal(row.sealed_token, context=row.token_context))
-        for row in notebooks
-    ]
-    if not known:
-        return {}
-    with ThreadPoolExecutor(min(LOOKS_AT_ONCE, len(known))) as threads:
-        found = threads.map(lambda one: _look(one[1], one[2]), known)
-        return {pk: activity for (pk, _, _), activity in zip(known, found, strict=True)}
-
-
-def _look(address: str, token: str) -> ServerActivity | None:
-    try:
-        return look(address, token)
-    except NoAnswer:
-        return None
 
 
 def signs_look(clusters: Sequence[Cluster], activities: Activities) -> dict[int, list[Sign]]:
@@ -58,7 +33,7 @@ def signs_look(clusters: Sequence[Cluster], activities: Activities) -> dict[int,
     for cluster in clusters:
         by_cloud[cluster.workspace.cloud_configuration].append(cluster)
     for configuration, own in by_cloud.items():
-        seen = cloud_of(configuration).observe_activity([cluster.uuid for cluster in own])
+        seen = _observe(configuration, [cluster.uuid for cluster in own])
         for cluster in own:
             signs[cluster.pk] += signs_of_cloud(seen.get(cluster.uuid, []))
     attachments = NotebookAttachment.objects.filter(
@@ -70,6 +45,15 @@ def signs_look(clusters: Sequence[Cluster], activities: Activities) -> dict[int,
         found = signs_of_notebook(notebook.uuid, notebook.name, [uuid], activity)
         signs[attachment.cluster_id].append(found[uuid])
     return signs
+
+
+def _observe(configuration: CloudConfiguration, uuids: Sequence[UUID]) -> dict[UUID, list[Signal]]:
+    """A provider that can not be asked makes nobody idle, and keeps no other from being asked."""
+    try:
+        return cloud_of(configuration).observe_activity(uuids)
+    except CloudError as error:
+        unknown = Signal("provider", None, error.message)
+        return {uuid: [unknown] for uuid in uuids}
 
 
 @transaction.atomic
@@ -117,18 +101,6 @@ def _move_activity(pk: int, used: datetime | None) -> None:
     Cluster.objects.running().filter(behind, pk=pk).update(
         last_activity_at=used, idle_warned_at=None
     )
-
-
-def notebooks_note_activity(*, activities: Activities, now: datetime) -> None:
-    """For the servers' own idle rule: a busy kernel is activity now."""
-    for pk, activity in activities.items():
-        if activity is None:
-            continue
-        used = now if activity.is_busy else activity.last_at
-        if used is not None:
-            used = min(used, now)
-            behind = Q(last_activity_at=None) | Q(last_activity_at__lt=used)
-            Notebook.objects.filter(behind, pk=pk).update(last_activity_at=used)
 
 
 def evidence_refresh(*, cluster: Cluster, now: datetime) -> None:

@@ -15,9 +15,9 @@ from clusters.evidence import Sign, last_use, signs_of_cloud, signs_of_notebook
 from clusters.idle import next_automatic_act
 from clusters.models import Cluster, ClusterEvidence, NotebookAttachment
 from clusters.services import evidence_record, idle_act
-from clusters.tasks import watch_use
+from clusters.tasks import run_idle_timers, watch_use
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import Signal
+from workspaces.clouds.base import CloudError, Signal
 from workspaces.models import Notebook, Workspace
 from workspaces.notebooks.activity import Kernel, ServerActivity
 from workspaces.secrets import seal
@@ -208,6 +208,44 @@ def test_unanswered_look_is_reported_once(idle: Cluster, caplog: pytest.LogCaptu
         evidence_record(signs={idle.pk: [sign]}, now=timezone.now())
 
     assert len(caplog.records) == 1
+
+
+def test_provider_that_can_not_be_asked_makes_nobody_idle(idle: Cluster, cloud: FakeCloud) -> None:
+    cloud.error = CloudError("Unreachable", "The provider does not answer.")
+
+    run_idle_timers()
+
+    idle.refresh_from_db()
+    assert idle.state == "RUNNING"
+    sign = idle.evidence.get()
+    assert (sign.is_busy, sign.detail) == (None, "The provider does not answer.")
+
+
+def test_notebook_whose_files_can_not_be_changed_keeps_nobody_from_being_looked_at(
+    idle: Cluster,
+    member: Callable[..., Any],
+    workspace: Workspace,
+    notebook: Callable[..., Notebook],
+    cloud: FakeCloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its attachment is over, and the provider can not end it now."""
+    made, now = notebook(member("MEMBER", workspace), state="RUNNING"), timezone.now()
+    NotebookAttachment.objects.create(
+        cluster=idle, notebook=made, attached_at=now, last_kernel_at=now - timedelta(hours=1)
+    )
+    monkeypatch.setattr("workspaces.services.notebook_use.look", lambda *_: ServerActivity((), ()))
+    monkeypatch.setattr(cloud, "detach_notebook", _refuse)
+    cloud.signals[idle.uuid] = [Signal("mpiexec", True, "mpiexec runs on the nodes.")]
+
+    watch_use()
+
+    assert idle.attachments.exists()
+    assert idle.evidence.filter(name="mpiexec", is_busy=True).exists()
+
+
+def _refuse(*_: object) -> None:
+    raise CloudError("NotebookFiles", "A file can not be removed.", retryable=True)
 
 
 def test_attached_server_that_is_dead_keeps_the_cluster(

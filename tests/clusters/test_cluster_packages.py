@@ -137,3 +137,14 @@ def test_details_show_them(
     page = signed_in(member("MEMBER", workspace)).get(url)
 
     assert "<code>pip install &#x27;six&gt;=1&#x27;</code>" in page.content.decode()
+
+
+def test_provider_that_does_not_answer_makes_nobody_lost(
+    running: Cluster, cloud: FakeCloud
+) -> None:
+    cloud.error = CloudError("Unreachable", "The provider does not answer.")
+
+    check_clusters()
+
+    running.refresh_from_db()
+    assert running.state == "RUNNING"

@@ -27,6 +27,8 @@ from workspaces.models import (
 from workspaces.models.notebooks import NOTEBOOK_VERBS
 from workspaces.notebook_idle import pauses_at
 from workspaces.notebook_rights import may_change, may_open, without_right
+from workspaces.notebooks.activity import Kernel, ServerActivity
+from workspaces.notebooks.probe import NoAnswer
 from workspaces.operations import Actor, OperationConflict
 from workspaces.secrets import unseal
 from workspaces.services import NotebookRefused
@@ -563,6 +565,21 @@ def test_the_look_is_one_per_cloud_configuration(
     assert [len(uuids) for uuids in looks] == [3]
 
 
+@pytest.fixture
+def activities(monkeypatch: pytest.MonkeyPatch) -> dict[str, ServerActivity]:
+    """What servers tell, by their token; one that is not named here has been idle."""
+    told: dict[str, ServerActivity] = {}
+
+    def look(address: str, token: str) -> ServerActivity:
+        if address == "nowhere":
+            raise NoAnswer("The notebook server does not answer yet.")
+        return told.get(token, ServerActivity((), ()))
+
+    monkeypatch.setattr("workspaces.services.notebook_use.look", look)
+    return told
+
+
+@pytest.mark.usefixtures("activities")
 @pytest.mark.parametrize(
     ("state", "own", "installation", "used_minutes_ago", "pauses"),
     [
@@ -600,6 +617,42 @@ def test_idle_servers_pause(
         asked = Operation.objects.get()
         assert (asked.kind, asked.source) == ("notebook.pause", "timer")
         assert asked.reason == f"Not used for {installation if own is None else own} minutes."
+
+
+def test_work_that_nobody_saw_during_an_outage_keeps_it(
+    ada: User, notebook: Make, activities: dict[str, ServerActivity]
+) -> None:
+    """The platform was down for longer than the timer, and a cell computes all the time."""
+    used = timezone.now() - timedelta(hours=9)
+    busy, idle = (
+        notebook(ada, name, state="RUNNING", idle_minutes=60, last_activity_at=used)
+        for name in ("Busy", "Idle")
+    )
+    activities["token of Busy"] = ServerActivity((Kernel("python3", True, used),), ())
+
+    pause_idle_notebooks()
+
+    assert (_state(busy), _state(idle)) == ("RUNNING", "PAUSING")
+    assert busy.last_activity_at is not None
+    assert busy.last_activity_at > used
+
+
+@pytest.mark.usefixtures("activities")
+@pytest.mark.parametrize("lost", ["answer", "key"])
+def test_server_that_can_not_be_asked_may_compute(
+    ada: User, notebook: Make, caplog: pytest.LogCaptureFixture, lost: str
+) -> None:
+    used = timezone.now() - timedelta(hours=9)
+    fields = {"state": "RUNNING", "idle_minutes": 60, "last_activity_at": used}
+    silent = notebook(ada, "Silent", **fields)
+    other = notebook(ada, "Other", **fields)
+    change = {"address": "nowhere"} if lost == "answer" else {"sealed_token": "lost:AAAA"}
+    Notebook.objects.filter(pk=silent.pk).update(**change)
+
+    pause_idle_notebooks()
+
+    assert (_state(silent), _state(other)) == ("RUNNING", "PAUSING")
+    assert f"idle notebook {silent.uuid} does not answer" in caplog.text
 
 
 def test_use_since_the_look_keeps_it(ada: User, notebook: Make, settings: Any) -> None:

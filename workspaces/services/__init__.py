@@ -41,6 +41,11 @@ from workspaces.services.notebook_progress import (
     notebook_mark_starting,
     notebook_mark_used,
 )
+from workspaces.services.notebook_use import (
+    Activities,
+    notebooks_look,
+    notebooks_note_activity,
+)
 from workspaces.services.notebooks import (
     NotebookRefused,
     notebook_act,
@@ -69,6 +74,7 @@ from workspaces.services.workspaces import (
 )
 
 __all__ = [
+    "Activities",
     "CloudConfigurationInUse",
     "InvitationRefused",
     "MemberRefused",
@@ -109,6 +115,8 @@ __all__ = [
     "notebook_spec",
     "notebook_suspend",
     "notebooks_forget_future",
+    "notebooks_look",
+    "notebooks_note_activity",
     "notebooks_suspend_without_right",
     "organization_create",
     "ownership_transfer",

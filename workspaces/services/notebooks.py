@@ -19,7 +19,7 @@ from workspaces.clouds.base import CloudError, InstanceType, NotebookSpec
 from workspaces.guards import spending_check
 from workspaces.models import Notebook, Operation, Workspace
 from workspaces.models.notebooks import NOTEBOOK_VERBS
-from workspaces.notebook_idle import idle_minutes, pauses_at
+from workspaces.notebook_idle import idle_minutes, is_due
 from workspaces.notebook_rights import without_right
 from workspaces.operations.lifecycle import Actor, operation_start
 from workspaces.secrets import seal
@@ -253,8 +253,7 @@ def notebooks_forget_future(*, now: datetime) -> None:
 def notebook_pause_idle(*, notebook: Notebook, now: datetime) -> bool:
     """Looked at again under the row's lock, so use that began a moment ago is not cut off."""
     locked = Notebook.objects.select_for_update().get(pk=notebook.pk)
-    at = pauses_at(locked)
-    if at is None or at > now:
+    if not is_due(locked, now):
         return False
     reason = f"Not used for {idle_minutes(locked)} minutes."
     notebook_act(
