@@ -18,14 +18,17 @@ from workspaces.clouds.local import runs
 
 pytestmark = pytest.mark.fault
 
-# As a rank does: prints into its FIFO, until it finds the file that it is told to wait for.
+# As a rank does: prints into its FIFO, until it finds the file that it is told to wait for; slowly
+# from when there is one named "slowly" beside it, so that room that was made is left for a while.
 TALKER = """
-import os, sys
+import os, sys, time
+slowly = os.path.join(os.path.dirname(sys.argv[2]), "slowly")
 sys.stdout = open(sys.argv[1], "w")
 number = 0
 while not os.path.exists(sys.argv[2]):
     print(f"line {number} " + "x" * 900, flush=True)
     number += 1
+    time.sleep(0.01 * os.path.exists(slowly))
 print(f"printed {number} lines")
 """
 
@@ -78,6 +81,7 @@ def test_output_goes_on_where_there_is_room_again(
     talker.start()
     wait_until(lambda: not disk.free, timeout=20)
 
+    (enough.parent / "slowly").touch()
     disk.make_room()
     wait_until(lambda: any("The disk was full" in text for text in talker.texts()))
     enough.touch()

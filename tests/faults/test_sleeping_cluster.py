@@ -12,7 +12,7 @@ from tests.faults.scene import DATABASE, Scene
 from tests.waiting import wait_until
 from workspaces.models import Operation
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 AHEAD = timedelta(seconds=6)
 
@@ -30,8 +30,22 @@ def _schedule(scene: Scene, name: str, cluster: UUID) -> UUID:
     return UUID(form["uuid"])
 
 
-@pytest.mark.parametrize("verb", ["pause", "stop"])
-@pytest.mark.parametrize("victim", ["busy worker", "idle worker", "controller", "whole stack"])
+@pytest.mark.parametrize(
+    ("verb", "victim"),
+    [
+        pytest.param("pause", "whole stack", marks=pytest.mark.fault),
+        pytest.param("stop", "busy worker", marks=pytest.mark.fault),
+        *(
+            pytest.param(verb, victim, marks=pytest.mark.soak)
+            for verb, victim in [
+                ("pause", "busy worker"),
+                ("pause", "idle worker"),
+                ("pause", "controller"),
+                ("stop", "controller"),
+            ]
+        ),
+    ],
+)
 def test_job_runs_on_its_resumed_cluster_although_one_dies(
     scene: Scene, victim: str, verb: str
 ) -> None:
