@@ -1,7 +1,8 @@
 """The WSGI application: names and logs each call, meets faults, then asks moto under one lock.
 
 Its own addresses, without signature: GET /_calls?since=0&match=ec2.*, GET, POST and DELETE
-/_faults, GET and POST /_settings, POST /_reset.
+/_faults, GET and POST /_settings, POST /_advance (seconds, see
+``Timeline.advance``), POST /_reset.
 """
 
 from __future__ import annotations
@@ -100,6 +101,10 @@ class Application:
         if call.method == "POST":
             world.change(json.loads(call.body))
         return world.shown()
+
+    def _control_advance(self, call: Call) -> Any:
+        world.timeline.advance(float(json.loads(call.body)))
+        return {}
 
     def _control_reset(self, call: Call) -> Any:
         if call.method != "POST":

@@ -65,6 +65,7 @@ class Command:
     region: str
     identity: str = field(default_factory=lambda: str(uuid.uuid4()))
     sent_at: datetime = field(default_factory=utcnow)
+    sent: float = field(default_factory=world.timeline.now)
     invocations: dict[str, Invocation] = field(default_factory=dict)
 
     def parameter(self, name: str, default: str) -> str:
@@ -219,7 +220,7 @@ def get_command_invocation(request: Any, _proceed: Proceed) -> ActionResult:
     command = _commands.get(request._get_param("CommandId"))
     found = command.invocations.get(request._get_param("InstanceId")) if command else None
     lag = world.settings.invocation_lag_seconds
-    if found is None or (utcnow() - found.command.sent_at).total_seconds() < lag:
+    if found is None or world.timeline.now() < found.command.sent + lag:
         raise Refusal("InvocationDoesNotExist", "The command ID and instance ID are unknown.")
     return ActionResult(
         {

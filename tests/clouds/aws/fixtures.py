@@ -39,6 +39,10 @@ class AwsServer:
         # Clients are slow to make, and keep nothing that a reset would have to forget.
         self.client = cache(self._client)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self) -> None:
         assert self._process.stdin
         self._process.stdin.close()
@@ -85,6 +89,10 @@ class AwsServer:
     def settings(self, **changes: Any) -> dict[str, Any]:
         """Change settings (``world.Settings``) until the end of this test."""
         return dict(self._ask("POST", "/_settings", changes))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once: phases end, lags are over."""
+        self._ask("POST", "/_advance", seconds)
 
     def faults(self, *faults: Mapping[str, Any]) -> None:
         """Plan faults (``faults``) in place of those planned before."""

@@ -10,7 +10,6 @@ states) are seen at once here.
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,7 +66,12 @@ def forget() -> None:
 def is_too_young(role_or_profile: Any) -> bool:
     """Whether IAM has not yet told the rest of AWS about it."""
     lag = world.settings.iam_lag_seconds
-    return bool(lag) and (utcnow() - role_or_profile.create_date).total_seconds() < lag
+    return bool(lag) and _age(role_or_profile) < lag
+
+
+def _age(role_or_profile: Any) -> float:
+    age = utcnow() - role_or_profile.create_date
+    return age.total_seconds() + world.timeline.ahead
 
 
 def profile_must_be_known(request: Any) -> None:
@@ -120,7 +124,7 @@ def _items(backend: Any) -> Iterator[_Item]:
 def _draw() -> float:
     if not _dice:
         _dice.append(random.Random(world.settings.lag_seed))
-    return time.monotonic() + world.settings.lag_seconds * _dice[0].uniform(0.5, 1)
+    return world.timeline.now() + world.settings.lag_seconds * _dice[0].uniform(0.5, 1)
 
 
 def _notice(view: _View, backend: Any) -> None:
@@ -161,7 +165,7 @@ def _call_action(original: Any) -> Any:
 
 
 def _swap(view: _View) -> None:
-    now = time.monotonic()
+    now = world.timeline.now()
     view.young = {mark: one for mark, one in view.young.items() if one.until > now}
     view.ghosts = {mark: one for mark, one in view.ghosts.items() if one.until > now}
     for one in view.young.values():

@@ -1,6 +1,6 @@
 """Nodes: an instance as a folder and processes of this machine, with a loopback address.
 
-Commands of Systems Manager run there (``commands``); with ``--run-nodes`` user data that is a
+Commands of Systems Manager run there (``commands``); with ``run_nodes`` user data that is a
 script runs there too, once, at the first boot, and the executables in ``boot.d`` at every later
 one, in place of enabled services of the system. Processes see nothing of ours but this environment:
 
@@ -16,6 +16,7 @@ what it is told, as the user who started the server.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -76,14 +77,13 @@ class Node:
                 continue
 
     def end_processes(self) -> None:
-        # Again until none is left: one may have started another meanwhile.
-        while found := [one for one in self.processes() if one.status() != "zombie"]:
+        # Again until none is left: one may have started another meanwhile. What is dead, and
+        # only waits for its parent, has no environment any more.
+        while found := list(self.processes()):
             for process in found:
-                try:
+                with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-                except psutil.NoSuchProcess:
-                    continue
-            psutil.wait_procs(found, timeout=1)
+            psutil.wait_procs(found, timeout=0.02)
 
 
 _nodes: dict[str, Node] = {}
@@ -152,7 +152,7 @@ def _profile_keys(instance: Any) -> dict[str, str]:
 
 def launched(instance: Any) -> None:
     user_data = instance.user_data.decode() if instance.user_data else ""
-    if world.runs_nodes and user_data.startswith("#!"):
+    if world.settings.run_nodes and user_data.startswith("#!"):
         node = node_of(instance)
         script = node.root / "user-data"
         script.write_text(user_data)
@@ -163,7 +163,7 @@ def launched(instance: Any) -> None:
 def started(instance: Any) -> None:
     if instance.id in _nodes:
         _nodes[instance.id].alive = True
-    if world.runs_nodes:
+    if world.settings.run_nodes:
         node = node_of(instance)
         services = node.root / "boot.d"
         for script in sorted(services.iterdir()) if services.is_dir() else []:

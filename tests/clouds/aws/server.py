@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from tests.clouds.aws.application import Application
 from tests.clouds.aws.world import Settings, world
@@ -43,15 +43,23 @@ def main() -> None:
         "127.0.0.1", asked.port, Application(), threaded=True, request_handler=Handler
     )
     world.endpoint = f"http://127.0.0.1:{server.server_port}"
-    world.runs_nodes = asked.run_nodes
-    world.settings = world.initial_settings = replace(Settings(), **asked.settings)
+    initial = replace(Settings(run_nodes=asked.run_nodes), **asked.settings)
+    world.settings = world.initial_settings = initial
     world.nodes_folder = Path(tempfile.mkdtemp(prefix="strict-aws-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if asked.stop_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
+    sys.stdout.write(json.dumps({"port": server.server_port}) + "\n")
+    sys.stdout.flush()
     try:
-        sys.stdout.write(json.dumps({"port": server.server_port}) + "\n")
-        sys.stdout.flush()
+        _serve(server)
+    except (KeyboardInterrupt, SystemExit):
+        # Taking the interpreter down in good order takes longer than all the rest.
+        os._exit(0)
+
+
+def _serve(server: BaseWSGIServer) -> None:
+    try:
         server.serve_forever()
     finally:
         world.reset()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.clouds.aws.building import code, launch, node, profile, wait_for_state
+from tests.clouds.aws.building import code, launch, node, profile
 from tests.clouds.aws.fixtures import AwsServer
 from tests.waiting import wait_until
 
@@ -51,7 +51,7 @@ def test_exit_code_and_output_are_those_of_the_shell(aws: AwsServer) -> None:
 def test_each_node_has_its_own_folder_and_address(aws: AwsServer) -> None:
     role = {"Name": profile(aws)}
     names = launch(aws, 2, IamInstanceProfile=role)
-    wait_for_state(aws, names, "running")
+    aws.advance(1)
 
     command = send(aws, 'cd "$BODO_NODE_ROOT" && pwd && echo "$BODO_NODE_ADDRESS"', instances=names)
 
@@ -122,13 +122,14 @@ def test_command_over_its_time_is_ended(aws: AwsServer) -> None:
 
 def test_node_that_goes_away_never_reports(aws: AwsServer) -> None:
     name = node(aws)
-    command = send(aws, "sleep 600", instances=[name])
+    command = send(aws, "sleep 600", instances=[name], parameters={"executionTimeout": ["900"]})
     wait_until(lambda: invocation(aws, command, name)["Status"] == "InProgress")
 
     aws.client("ec2").terminate_instances(InstanceIds=[name])
 
-    wait_for_state(aws, [name], "terminated")
+    aws.advance(800)
     assert invocation(aws, command, name)["Status"] == "InProgress"
+    wait_until(lambda: aws.advance(200) or invocation(aws, command, name)["Status"] == "TimedOut")
 
 
 @pytest.mark.parametrize("policy", ["", "arn:aws:iam::aws:policy/AmazonS3FullAccess"])
@@ -136,7 +137,7 @@ def test_instance_without_the_right_profile_is_not_reached(aws: AwsServer, polic
     # plain moto: Success
     asked = {"IamInstanceProfile": {"Name": profile(aws, policy=policy)}} if policy else {}
     names = launch(aws, **asked)
-    wait_for_state(aws, names, "running")
+    aws.advance(1)
 
     with pytest.raises(ClientError) as refused:
         send(aws, "true", instances=names)
@@ -178,7 +179,7 @@ def test_invocation_is_not_known_at_once(aws: AwsServer) -> None:
         invocation(aws, command, name)
 
     assert code(early) == "InvocationDoesNotExist"
-    aws.settings(invocation_lag_seconds=0)
+    aws.advance(60)
     assert ended(aws, command, name)["Status"] == "Success"
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.clouds.aws.building import Network, code, launch, network, wait_for_state
+from tests.clouds.aws.building import Network, code, launch, network
 from tests.clouds.aws.fixtures import AwsServer
-from tests.waiting import wait_until
 
 
 def refusal(call: Any, **asked: Any) -> str:
@@ -35,6 +34,7 @@ def nat_state(aws: AwsServer, nat: str) -> str:
 
 def test_subnet_and_group_of_an_instance(aws: AwsServer) -> None:
     ec2, built = aws.client("ec2"), network(aws)
+    aws.settings(shutting_down_seconds=60)
     ids = launch(aws, SubnetId=built.subnet, SecurityGroupIds=[built.group])
     ec2.terminate_instances(InstanceIds=ids)
 
@@ -44,7 +44,7 @@ def test_subnet_and_group_of_an_instance(aws: AwsServer) -> None:
     )
 
     assert while_it_shuts_down == ("DependencyViolation", "DependencyViolation")
-    wait_for_state(aws, ids, "terminated")
+    aws.advance(60)
     ec2.delete_subnet(SubnetId=built.subnet)
     ec2.delete_security_group(GroupId=built.group)
     ec2.delete_vpc(VpcId=built.vpc)
@@ -95,19 +95,21 @@ def test_default_group_and_main_route_table(aws: AwsServer) -> None:
 
 def test_internet_gateway_and_address_under_a_nat_gateway(aws: AwsServer) -> None:
     ec2, built = aws.client("ec2"), network(aws)
+    aws.settings(nat_gateway_seconds=60)
     gateway, address, nat = with_nat(aws, built)
     asked = {"InternetGatewayId": gateway, "VpcId": built.vpc}
-    begun = nat_state(aws, nat)
-    wait_until(lambda: nat_state(aws, nat) == "available")
 
-    assert begun == "pending"
+    assert nat_state(aws, nat) == "pending"
+    aws.advance(60)
+    assert nat_state(aws, nat) == "available"
     assert refusal(ec2.detach_internet_gateway, **asked) == "DependencyViolation"
     assert refusal(ec2.release_address, AllocationId=address) == "InvalidIPAddress.InUse"
     assert refusal(ec2.delete_subnet, SubnetId=built.subnet) == "DependencyViolation"
     ec2.delete_nat_gateway(NatGatewayId=nat)
     assert nat_state(aws, nat) == "deleting"
     assert refusal(ec2.release_address, AllocationId=address) == "InvalidIPAddress.InUse"
-    wait_until(lambda: nat_state(aws, nat) == "deleted")
+    aws.advance(60)
+    assert nat_state(aws, nat) == "deleted"
     ec2.release_address(AllocationId=address)
     ec2.detach_internet_gateway(**asked)
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
@@ -143,16 +145,12 @@ def test_vpc_with_anything_left_in_it(aws: AwsServer) -> None:
 def test_file_system_takes_its_time(aws: AwsServer) -> None:
     # plain moto: available at once, gone at once
     efs, ec2, built = aws.client("efs"), aws.client("ec2"), network(aws)
-    aws.settings(file_system_seconds=0.3)
+    aws.settings(file_system_seconds=60)
     system = efs.create_file_system(CreationToken="one")
     name = system["FileSystemId"]
 
-    def state() -> str:
-        answer = efs.describe_file_systems(FileSystemId=name)
-        return str(answer["FileSystems"][0]["LifeCycleState"])
-
     early = refusal(efs.create_mount_target, FileSystemId=name, SubnetId=built.subnet)
-    wait_until(lambda: state() == "available")
+    aws.advance(60)
     target = efs.create_mount_target(FileSystemId=name, SubnetId=built.subnet)
     in_use = refusal(ec2.delete_subnet, SubnetId=built.subnet)
     efs.delete_mount_target(MountTargetId=target["MountTargetId"])
@@ -161,7 +159,8 @@ def test_file_system_takes_its_time(aws: AwsServer) -> None:
     assert early == "IncorrectFileSystemLifeCycleState"
     assert in_use == "DependencyViolation"
     assert refusal(efs.delete_file_system, FileSystemId=name) == "FileSystemInUse"
-    wait_until(lambda: not efs.describe_mount_targets(FileSystemId=name)["MountTargets"])
+    aws.advance(60)
+    assert not efs.describe_mount_targets(FileSystemId=name)["MountTargets"]
     efs.delete_file_system(FileSystemId=name)
     ec2.delete_subnet(SubnetId=built.subnet)
 

@@ -17,7 +17,6 @@ from tests.clouds.aws.building import (
     wait_for_state,
 )
 from tests.clouds.aws.fixtures import AwsServer
-from tests.waiting import wait_until
 
 
 def described(aws: AwsServer, ids: list[str]) -> list[dict]:
@@ -180,31 +179,45 @@ def test_dry_run_does_nothing(aws: AwsServer) -> None:
 def test_instance_passes_through_its_phases(aws: AwsServer) -> None:
     # plain moto: running, stopped, running, terminated, all at once
     ec2 = aws.client("ec2")
+    aws.settings(pending_seconds=60, stopping_seconds=60, shutting_down_seconds=60)
+    seen = []
+
+    def look() -> None:
+        for _ in range(2):
+            seen.extend(states(aws, ids))
+            aws.advance(60)
+
     ids = launch(aws)
-    seen = [states(aws, ids)]
-    wait_for_state(aws, ids, "running")
-
+    look()
     ec2.stop_instances(InstanceIds=ids)
-    seen.append(states(aws, ids))
-    wait_for_state(aws, ids, "stopped")
+    look()
     ec2.start_instances(InstanceIds=ids)
-    seen.append(states(aws, ids))
-    wait_for_state(aws, ids, "running")
+    look()
     ec2.terminate_instances(InstanceIds=ids)
-    seen.append(states(aws, ids))
-    wait_for_state(aws, ids, "terminated")
+    look()
 
-    assert seen == [{"pending"}, {"stopping"}, {"pending"}, {"shutting-down"}]
+    assert seen == [
+        *("pending", "running", "stopping", "stopped"),
+        *("pending", "running", "shutting-down", "terminated"),
+    ]
+
+
+def test_phase_ends_by_itself(aws: AwsServer) -> None:
+    ids = launch(aws)
+
+    wait_for_state(aws, ids, "running")
 
 
 def test_terminating_a_pending_instance_ends_it(aws: AwsServer) -> None:
-    aws.settings(pending_seconds=0.1, shutting_down_seconds=0.3)
+    aws.settings(pending_seconds=30, shutting_down_seconds=60)
     ids = launch(aws)
 
     aws.client("ec2").terminate_instances(InstanceIds=ids)
 
-    wait_for_state(aws, ids, "terminated")
-    assert "running" not in states(aws, ids)
+    aws.advance(40)
+    assert states(aws, ids) == {"shutting-down"}
+    aws.advance(40)
+    assert states(aws, ids) == {"terminated"}
 
 
 @pytest.mark.parametrize("action", ["start_instances", "stop_instances"])
@@ -222,7 +235,7 @@ def test_terminated_instance_takes_no_orders(aws: AwsServer, action: str) -> Non
 def test_spot_instance_cannot_be_stopped(aws: AwsServer) -> None:
     # plain moto: stops it
     ids = launch(aws, InstanceMarketOptions={"MarketType": "spot"})
-    wait_for_state(aws, ids, "running")
+    aws.advance(1)
 
     with pytest.raises(ClientError) as refused:
         aws.client("ec2").stop_instances(InstanceIds=ids)
@@ -232,13 +245,14 @@ def test_spot_instance_cannot_be_stopped(aws: AwsServer) -> None:
 
 def test_terminated_instance_is_forgotten(aws: AwsServer) -> None:
     # plain moto: listed for ever
-    aws.settings(shutting_down_seconds=0, terminated_seconds=0.2)
+    aws.settings(shutting_down_seconds=0)
     ec2, ids = aws.client("ec2"), launch(aws)
 
     ec2.terminate_instances(InstanceIds=ids)
 
     assert states(aws, ids) == {"terminated"}
-    wait_until(lambda: not ec2.describe_instances()["Reservations"])
+    aws.advance(3600)
+    assert not ec2.describe_instances()["Reservations"]
     with pytest.raises(ClientError) as unknown:
         states(aws, ids)
     assert code(unknown) == "InvalidInstanceID.NotFound"
@@ -253,7 +267,7 @@ def test_interfaces_go_with_their_instance(aws: AwsServer) -> None:
 
     ec2.terminate_instances(InstanceIds=ids)
 
-    wait_for_state(aws, ids, "terminated")
+    aws.advance(1)
     assert not ec2.describe_network_interfaces(Filters=of_vpc)["NetworkInterfaces"]
 
 
@@ -283,9 +297,9 @@ def test_no_capacity_in_one_zone(aws: AwsServer) -> None:
 def test_start_of_a_stopped_instance_needs_capacity(aws: AwsServer) -> None:
     # plain moto: starts it
     ec2, ids = aws.client("ec2"), launch(aws)
-    wait_for_state(aws, ids, "running")
+    aws.advance(1)
     ec2.stop_instances(InstanceIds=ids)
-    wait_for_state(aws, ids, "stopped")
+    aws.advance(1)
     aws.settings(capacity=[{"instances": 0}])
 
     with pytest.raises(ClientError) as refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -26,17 +25,10 @@ echo done > ready
 """
 
 
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[AwsServer]:
-    server = AwsServer("--run-nodes", "--settings", '{"pending_seconds": 0.05}')
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def nodes(running_server: AwsServer) -> Iterator[AwsServer]:
-    yield running_server
-    running_server.reset()
+def nodes(aws: AwsServer) -> AwsServer:
+    aws.settings(run_nodes=True, pending_seconds=0.05)
+    return aws
 
 
 def folder_of(instance: str) -> Path:
@@ -95,6 +87,7 @@ def test_user_data_that_cannot_run_is_no_failed_launch(nodes: AwsServer) -> None
     assert "No such file" in (folder_of(names[0]) / "user-data.log").read_text()
 
 
+@pytest.mark.e2e
 def test_nodes_end_with_their_server() -> None:
     server = AwsServer("--run-nodes")
     names = launch(server, UserData="#!/bin/sh\n(setsid sleep 600 &)\necho done > ready\n")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.clouds.aws.building import code, launch, wait_for_state
+from tests.clouds.aws.building import code, launch
 from tests.clouds.aws.fixtures import AwsServer
 
 
@@ -51,5 +51,5 @@ def test_group_with_instances_stays(aws: AwsServer) -> None:
 
     assert code(refused) == "InvalidPlacementGroup.InUse"
     ec2.terminate_instances(InstanceIds=ids)
-    wait_for_state(aws, ids, "terminated")
+    aws.advance(1)
     ec2.delete_placement_group(GroupName="close")

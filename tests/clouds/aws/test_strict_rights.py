@@ -270,5 +270,5 @@ def test_role_and_profile_are_not_known_at_once(aws: AwsServer) -> None:
         launch(aws, IamInstanceProfile={"Name": profile(aws)})
 
     assert (code(role), code(instance)) == ("AccessDenied", "InvalidParameterValue")
-    aws.settings(iam_lag_seconds=0)
+    aws.advance(60)
     assert assume(aws, arn, ExternalId="secret")

@@ -24,7 +24,22 @@ class Timeline:
         self._changed = threading.Condition(lock)
         self._due: list[tuple[float, int, Step]] = []
         self._order = itertools.count()
+        self._ahead = 0.0
         threading.Thread(target=self._run, name="timeline", daemon=True).start()
+
+    def now(self) -> float:
+        """Seconds of this timeline: those of the machine, and all that it was advanced by."""
+        return time.monotonic() + self._ahead
+
+    @property
+    def ahead(self) -> float:
+        return self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Let that much time pass at once."""
+        with self._changed:
+            self._ahead += seconds
+            self.run_due()
 
     def after(self, seconds: float, step: Step) -> None:
         """Run it at once when ``seconds`` is 0."""
@@ -32,12 +47,12 @@ class Timeline:
             step()
             return
         with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), step))
+            heapq.heappush(self._due, (self.now() + seconds, next(self._order), step))
             self._changed.notify()
 
     def run_due(self) -> None:
         with self._changed:
-            while self._due and self._due[0][0] <= time.monotonic():
+            while self._due and self._due[0][0] <= self.now():
                 step = heapq.heappop(self._due)[2]
                 try:
                     step()
@@ -48,10 +63,11 @@ class Timeline:
     def clear(self) -> None:
         with self._changed:
             self._due.clear()
+            self._ahead = 0
 
     def _run(self) -> None:
         with self._changed:
             while True:
                 self.run_due()
-                wait = self._due[0][0] - time.monotonic() if self._due else None
+                wait = self._due[0][0] - self.now() if self._due else None
                 self._changed.wait(wait)

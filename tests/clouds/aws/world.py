@@ -31,6 +31,7 @@ class Settings:
     invocation_lag_seconds: float = 0
     lag_seed: int = 1
     # Quota code -> value, over what quotas.py gives. [{"instance_type", "zone", "instances"}].
+    run_nodes: bool = False  # user data that is a script runs, on this machine (nodes.py)
     enforce_iam: bool = False  # every caller needs a known key and a policy that allows the call
     quotas: dict[str, float] = field(default_factory=dict)
     capacity: list[dict[str, Any]] = field(default_factory=list)
@@ -43,7 +44,6 @@ class World:
         self.settings = self.initial_settings = Settings()
         self.endpoint = ""
         self.nodes_folder = Path("/nonexistent")
-        self.runs_nodes = False
         self._on_reset: list[Callable[[], None]] = []
 
     def on_reset(self, forget: Callable[[], None]) -> Callable[[], None]:
