@@ -19,9 +19,9 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from tests.clouds.aws import rules
+from tests.clouds.aws import roles, rules
 from tests.clouds.aws.calls import Call, CallLog, as_json, read_call
-from tests.clouds.aws.faults import Fault, Faults, error_answer
+from tests.clouds.aws.faults import Fault, Faults, error_answer, expired
 from tests.clouds.aws.permissions import as_this_service_says
 from tests.clouds.aws.world import world
 
@@ -64,13 +64,14 @@ class Application:
         if fault.kind == "delay":
             time.sleep(fault.seconds)
             return self._ask_moto(call)
-        status, kind, body = error_answer(call, fault)
-        return Answer(f"{status} Fault", [("Content-Type", kind), _length(body)], body)
+        return _told(*error_answer(call, fault))
 
     def _ask_moto(self, call: Call) -> Answer:
         sent: list[Any] = []
         with world.lock:
             world.timeline.run_due()
+            if roles.has_expired(call.access_key):
+                return _told(*error_answer(call, expired(call)))
             parts = self._moto.get_application(call.environ)(
                 call.environ, lambda status, headers, _exc=None: sent.extend((status, headers))
             )
@@ -114,6 +115,10 @@ class Application:
         reset_model_data()
         self._log, self._faults = CallLog(), Faults()
         return {}
+
+
+def _told(status: int, kind: str, body: bytes) -> Answer:
+    return Answer(f"{status} Refused", [("Content-Type", kind), _length(body)], body)
 
 
 def _length(body: bytes) -> tuple[str, str]:

@@ -33,6 +33,13 @@ THROTTLES = {
     "cloudwatch": ("Throttling", 400),
 }
 
+EXPIRED = {
+    "ec2": ("RequestExpired", 400),
+    "s3": ("ExpiredToken", 400),
+    "iam": ("ExpiredToken", 403),
+    "sts": ("ExpiredToken", 403),
+}
+
 
 @dataclass
 class Fault:
@@ -96,6 +103,13 @@ class Faults:
         """The first fault that hits this call. All that match are counted."""
         hit = [fault for fault in self._faults if fault.meets(call)]
         return hit[0] if hit else None
+
+
+def expired(call: Call) -> Fault:
+    """What a service says to the keys of a session that is over."""
+    code, status = EXPIRED.get(call.service, ("ExpiredTokenException", 400))
+    message = "The security token included in the request is expired"
+    return Fault(call.name, "error", code=code, status=status, message=message)
 
 
 def error_answer(call: Call, fault: Fault) -> tuple[int, str, bytes]:

@@ -2,8 +2,8 @@
 
 Plain moto looks for the role in the caller's account and lets everybody in: with a wrong
 External ID, without one, and for a role that does not exist. Taking a role out of an instance
-profile that does not have it is an HTTP 500 there. Not proved: session policies, MFA, limits of
-role chaining, the end of a session.
+profile that does not have it is an HTTP 500 there, and a session never ends. Not proved: session
+policies, MFA, limits of role chaining.
 """
 
 from __future__ import annotations
@@ -19,6 +19,15 @@ from moto.sts.responses import TokenResponse
 from tests.clouds.aws import lag
 from tests.clouds.aws.moto_hooks import Proceed, Refusal, around
 from tests.clouds.aws.policies import as_list, decide
+from tests.clouds.aws.world import world
+
+_ends: dict[str, float] = {}  # access key -> time of the timeline
+world.on_reset(_ends.clear)
+
+
+def has_expired(access_key: str) -> bool:
+    """Whether it belongs to a session that is over."""
+    return _ends.get(access_key, float("inf")) <= world.timeline.now()
 
 
 @around(TokenResponse, "assume_role")
@@ -33,12 +42,15 @@ def trusted_only(request: Any, proceed: Proceed) -> Any:
             status=403,
         )
     longest = int(role.max_session_duration or 3600)
-    if (request._get_int_param("DurationSeconds") or 0) > longest:
+    seconds = request._get_int_param("DurationSeconds") or 3600
+    if seconds > longest:
         raise Refusal(
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         )
-    return proceed()
+    answer = proceed()
+    _ends[answer.result["Credentials"].access_key_id] = world.timeline.now() + seconds
+    return answer
 
 
 def _role(arn: str) -> Any:

@@ -91,6 +91,30 @@ def test_session_longer_than_the_role_allows(aws: AwsServer) -> None:
     assert code(refused) == "ValidationError"
 
 
+@pytest.mark.parametrize(
+    ("service", "call", "expected"),
+    [
+        ("ec2", "describe_vpcs", "RequestExpired"),
+        ("s3", "list_buckets", "ExpiredToken"),
+        ("sts", "get_caller_identity", "ExpiredToken"),
+        ("dynamodb", "list_tables", "ExpiredTokenException"),
+    ],
+)
+def test_session_that_is_over(aws: AwsServer, service: str, call: str, expected: str) -> None:
+    # plain moto: never over
+    found = assume(aws, trusting_role(aws, "secret"), ExternalId="secret", DurationSeconds=900)
+    keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+    client = aws.client(service, keys=keys)
+    aws.advance(800)
+    assert getattr(client, call)()
+
+    aws.advance(100)
+
+    with pytest.raises(ClientError) as refused:
+        getattr(client, call)()
+    assert code(refused) == expected
+
+
 def simulated(aws: AwsServer, action: str, **asked: Any) -> str:
     answer = aws.client("iam", account=CUSTOMER).simulate_principal_policy(
         PolicySourceArn=f"arn:aws:iam::{CUSTOMER}:role/bodo", ActionNames=[action], **asked
