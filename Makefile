@@ -32,13 +32,13 @@ test-postgres: setup-test ## the quick tests on a private PostgreSQL
 	$(BIN)/python -m tests.postgres $(BIN)/pytest -n auto
 
 faults: setup-test ## kill processes of the real stack
-	$(BIN)/pytest -m fault || [ $$? -eq 5 ]
+	$(BIN)/pytest -m fault -n 2 || [ $$? -eq 5 ]
 
 soak: setup-test ## kill at random while users work; BODO_SOAK_KILLS=60, BODO_FAULT_SEED
 	$(BIN)/pytest -m soak -s || [ $$? -eq 5 ]
 
 e2e: setup-test ## a browser against the real stack
-	$(BIN)/pytest -m e2e || [ $$? -eq 5 ]
+	$(BIN)/pytest -m e2e -n 2 --dist loadfile || [ $$? -eq 5 ]
 
 bench: setup-test ## measure; prints ratios
 	$(BIN)/pytest -m bench -s || [ $$? -eq 5 ]

@@ -16,6 +16,7 @@ from clusters.models import Cluster
 from tests.clouds.aws.fixtures import aws_process, aws_server
 from tests.clouds.memory_groups import why_not
 from tests.fake_cloud import FakeCloud
+from tests.runtimes import kept, lab, runtime  # noqa: F401 - fixtures
 from workspaces.models import (
     CloudConfiguration,
     Notebook,

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -46,10 +46,22 @@ def free_port() -> int:
 
 
 class Stack:
-    """``environment`` goes on top of a clean one: nothing of the caller's settings leaks in."""
+    """``environment`` goes on top of a clean one: nothing of the caller's settings leaks in.
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    ``runtimes``: folders of installed runtimes that its Local cloud finds there already.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        runtimes: Iterable[Path] = (),
+    ) -> None:
         self.data_dir = data_dir
+        for folder in runtimes:
+            links = data_dir / "local" / "runtimes"
+            links.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (links / folder.name).symlink_to(folder)
         self.port, self.notebook_port = free_port(), free_port()
         self.url = f"http://localhost:{self.port}"
         self.notebook_url = f"http://127.0.0.1:{self.notebook_port}"

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -63,7 +64,11 @@ class LabKernel:
 
     def run(self, code: str, *, seconds: float = 60) -> str:
         """What the cell printed, errors included, and its value."""
-        return asyncio.run(asyncio.wait_for(self._run(code), seconds))
+        with ThreadPoolExecutor(1) as thread:  # a browser's loop may run in this one
+            return thread.submit(lambda: asyncio.run(self._run_within(code, seconds))).result()
+
+    async def _run_within(self, code: str, seconds: float) -> str:
+        return await asyncio.wait_for(self._run(code), seconds)
 
     async def _run(self, code: str) -> str:
         connector = aiohttp.UnixConnector(self.address.removeprefix("unix:"))

@@ -278,7 +278,7 @@ def test_paused_cluster_is_told_and_found_again_in_another_size(attached: Attach
         "The cluster demo is paused, or is being restarted or scaled. Resume it if it is paused, "
         "and run the cell again when it is RUNNING."
     )
-    assert again.stdout == "[stdout:0] None\n"
+    assert again.stdout == "[stdout:0] None\n", again
     assert again.stderr == (
         "demo was started afresh: connected to its 1 new engine. "
         "Variables and imports on the earlier ones are gone.\n"

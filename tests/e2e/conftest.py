@@ -36,10 +36,17 @@ def _chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Downloads of uv are kept between runs; runtimes are built afresh from them."""
-    downloads = {"BODO_UV_CACHE": str(REPOSITORY / "var" / "test-downloads")}
-    with Stack(tmp_path_factory.mktemp("stack"), downloads) as running:
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A module says with ``INSTALLS = True`` that it shows how runtimes are installed, and with
+    ``ENVIRONMENT`` which settings it wants. Downloads of uv are kept between runs.
+    """
+    settings = {"BODO_UV_CACHE": str(REPOSITORY / "var" / "test-downloads")}
+    settings |= getattr(request.module, "ENVIRONMENT", {})
+    names = () if getattr(request.module, "INSTALLS", False) else ("runtime", "lab")
+    known = [request.getfixturevalue(name).folder for name in names]
+    with Stack(tmp_path_factory.mktemp("stack"), settings, known) as running:
         yield running
 
 

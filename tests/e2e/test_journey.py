@@ -13,6 +13,8 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
+INSTALLS = True
+
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery staple"
 SCRIPT = """\
 import socket, sys, time

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import REPOSITORY, SCREENSHOTS, Camera
+from tests.e2e.conftest import SCREENSHOTS, Camera
 from tests.stack import Stack
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+ENVIRONMENT = {"BODO_NOTEBOOK_ON_ENTRY": "true"}
 
 WARNING = (
     "This notebook is not attached to a cluster. "
@@ -30,16 +31,6 @@ import bodo
 print("rank", bodo.get_rank(), "of", bodo.get_size(), "with bodo", bodo.__version__)"""
 TOO_LARGE = 17 * 1024 * 1024
 LAB_SECONDS, CLUSTER_SECONDS = 300, 600
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {
-        "BODO_UV_CACHE": str(REPOSITORY / "var" / "test-downloads"),
-        "BODO_NOTEBOOK_ON_ENTRY": "true",
-    }
-    with Stack(tmp_path_factory.mktemp("stack"), settings) as running:
-        yield running
 
 
 def test_attach_compute_and_find_everything_again(page: Page, stack: Stack, camera: Camera) -> None:

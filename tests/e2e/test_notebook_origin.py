@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from tests.e2e.conftest import DESKTOP, REPOSITORY
+from tests.e2e.conftest import DESKTOP
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+ENVIRONMENT = {"BODO_NOTEBOOK_ON_ENTRY": "true"}
 
 LAB_SECONDS = 300
 FETCH = """async ([url, options]) => {
@@ -66,16 +68,6 @@ FORM = """([url, fields]) => {
   document.body.append(form);
   form.submit();
 }"""
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {
-        "BODO_UV_CACHE": str(REPOSITORY / "var" / "test-downloads"),
-        "BODO_NOTEBOOK_ON_ENTRY": "true",
-    }
-    with Stack(tmp_path_factory.mktemp("stack"), settings) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import REPOSITORY, Camera
+from tests.e2e.conftest import Camera
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
+ENVIRONMENT = {"BODO_NOTEBOOK_ON_ENTRY": "true"}
+INSTALLS = True  # its first entry shows how JupyterLab is installed
+
 INSTALL_MS = 600_000
 SECONDS_TO_NOTICE = 20
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {
-        "BODO_UV_CACHE": str(REPOSITORY / "var" / "test-downloads"),
-        "BODO_NOTEBOOK_ON_ENTRY": "true",
-    }
-    with Stack(tmp_path_factory.mktemp("stack"), settings) as running:
-        yield running
 
 
 def _status(page: Page) -> str:

@@ -18,6 +18,7 @@ from tests.faults.scene import SCRIPT, SOURCE, Recovery, Scene, connect, disconn
 from tests.git_server import GitServer
 from tests.stack import Stack
 from tests.waiting import wait_until
+from workspaces.clouds.local.environment import Runtime
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 # Downloads of uv are kept between runs; the runtime is built afresh from them.
@@ -30,10 +31,11 @@ RECOVERIES = pytest.StashKey[list[Recovery]]()
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, lab: Runtime) -> Iterator[Stack]:
     """On the database of DATABASE_URL, if there is one."""
     database = {key: os.environ[key] for key in ("DATABASE_URL",) if key in os.environ}
-    with Stack(tmp_path_factory.mktemp("faults"), ENVIRONMENT | database) as running:
+    data_dir = tmp_path_factory.mktemp("faults")
+    with Stack(data_dir, ENVIRONMENT | database, [lab.folder]) as running:
         yield running
 
 
