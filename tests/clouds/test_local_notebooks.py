@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from tests.waiting import wait_until
 from workspaces.clouds.base import NotebookPhase, NotebookSpec, NotebookStatus
 from workspaces.clouds.local import processes
 from workspaces.clouds.local.driver import LocalCloud
-from workspaces.clouds.local.environment import Runtime
+from workspaces.clouds.local.environment import NODEKIT, Runtime
 from workspaces.clouds.local.layout import Layout, delete_tree
 
 pytestmark = pytest.mark.e2e
@@ -198,6 +199,43 @@ def test_file_browser_shows_the_files_of_the_workspace(up: Up) -> None:
     content = request(up.status.address, up.spec.token, "GET", "/api/contents/?content=1")[1]
 
     assert "made.txt" in [entry["name"] for entry in content["content"]]
+
+
+LIST_KERNELS = """
+import sys
+import jupyter_core.paths as paths
+from jupyter_client.kernelspec import KernelSpecManager
+from traitlets.config.loader import PyFileConfigLoader
+paths.SYSTEM_JUPYTER_PATH[:] = [sys.argv[1]]
+before = sorted(KernelSpecManager().find_kernel_specs())
+PyFileConfigLoader(sys.argv[2]).load_config()
+print(before, sorted(KernelSpecManager().find_kernel_specs()))
+"""
+
+
+def test_kernels_of_the_whole_machine_are_not_offered(lab: Runtime, tmp_path: Path) -> None:
+    for name, kind in (("own", "r"), ("system", "spark")):
+        folder = tmp_path / name / "kernels" / kind
+        folder.mkdir(parents=True)
+        (folder / "kernel.json").write_text('{"argv": ["x"], "display_name": "x"}')
+    words = [lab.program("python"), "-c", LIST_KERNELS, str(tmp_path / "system")]
+    environment = {
+        "HOME": str(tmp_path),
+        "JUPYTER_DATA_DIR": str(tmp_path / "own"),
+        "JUPYTER_TOKEN": "token",
+        "BODO_LAB_SOCKET": str(tmp_path / "socket"),
+        "BODO_SHARED": str(tmp_path),
+    }
+
+    said = subprocess.run(
+        [*words, str(NODEKIT / "jupyter" / "jupyter_server_config.py")],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert said == "['python3', 'r', 'spark'] ['python3', 'r']\n"
 
 
 def test_workspace_goes_with_servers_that_nobody_removed(serving: Case) -> None:

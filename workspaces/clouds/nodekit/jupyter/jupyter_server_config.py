@@ -25,6 +25,10 @@ def bindable(path: str) -> str:
 # Only there in JupyterLab's environment.
 config = import_module("traitlets.config").get_config()
 
+# What somebody installed for everybody on this machine, kernels and extensions, belongs to no
+# workspace: nobody here knows what it would run, or as what it would call itself.
+import_module("jupyter_core.paths").SYSTEM_JUPYTER_PATH.clear()
+
 # Taken out of the environment, so that no cell prints it into a notebook that others read.
 config.IdentityProvider.token = os.environ.pop("JUPYTER_TOKEN")
 
