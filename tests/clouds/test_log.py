@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,31 @@ def test_a_full_log_keeps_the_beginning_and_the_platforms_lines(tmp_path: Path) 
     assert texts.count(b"The log is full at 200 bytes; further output is not kept") == 1
     assert texts[-1] == b"Ended with exit code 0"
     assert len(texts) < 12
+
+
+def test_a_rolling_log_keeps_the_end_in_two_files(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = LogWriter(path, limit=2000, is_rolling=True)
+
+    for number in range(5000):
+        log.write(None, "p", [f"line {number}".encode()])
+    log.platform("The server ended.")
+
+    before = path.with_name("log.before").read_bytes().splitlines()
+    now = path.read_bytes().splitlines()
+    texts = [record.split(b"\t")[3] for record in [*before, *now]]
+    assert texts[-2:] == [b"line 4999", b"The server ended."]
+    assert texts[:-1] == [f"line {n}".encode() for n in range(5001 - len(texts), 5000)]
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 4100
+
+
+def test_a_rolling_log_outlives_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "log"
+    log = LogWriter(path, limit=100, is_rolling=True)
+    shutil.rmtree(path.parent)
+
+    for number in range(50):
+        log.write(None, "p", [f"line {number}".encode()])
 
 
 def test_record_keeps_tabs_and_replaces_what_is_no_text() -> None:

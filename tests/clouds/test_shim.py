@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.clouds.shims import command, python, shim_run
 from tests.waiting import wait_until
 from workspaces.clouds.local import processes, runs
+from workspaces.clouds.local.shim.runner import OUTPUT_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 # The shim on a clock that is set back by an hour soon after the start.
@@ -186,6 +187,28 @@ def test_end_of_a_service_ends_the_whole_set(tmp_path: Path) -> None:
     assert run.end().reason == "ServiceEnded"
     assert run.state().message == "controller ended with exit code 5"
     assert run.processes() == []
+
+
+def test_a_service_that_prints_for_ever_fills_no_disk(tmp_path: Path) -> None:
+    output, go_on = tmp_path / "engines.log", tmp_path / "go on"
+    code = (
+        "import pathlib, sys, time\n"
+        "for _ in range(40):\n"
+        "    sys.stdout.write('x' * 2**20)\n"
+        "    sys.stdout.flush()\n"
+        f"while not pathlib.Path({str(go_on)!r}).exists():\n"
+        "    time.sleep(0.02)\n"
+        "print('the end')\n"
+    )
+    run = shim_run(tmp_path, python(code, is_background=True, output=str(output)))
+
+    run.start()
+    wait_until(lambda: output.exists() and output.stat().st_size > OUTPUT_BYTES)
+    wait_until(lambda: output.stat().st_size <= OUTPUT_BYTES)
+    go_on.touch()
+    run.end()
+
+    assert output.read_text().endswith("the end\n")
 
 
 def test_secrets_reach_the_stage_and_no_file_and_no_log(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from workspaces.clouds.local.shim.state import Spec, Stage, write_json
 STAGE = "JupyterLab"
 LABEXTENSION = NODEKIT / "labextension"
 LONGEST_ADDRESS = 107  # of a unix socket, in bytes
+LOG_BYTES = 4 * 1024 * 1024  # of the server's own words, twice that at most
 _FOLDERS = ("home/cluster_ssh_keys", "config", "data/kernels", "runtime", "ipython", "tmp")
 
 
@@ -119,6 +120,8 @@ def _spec(layout: Layout, spec: NotebookSpec, server: Server, runtime: Runtime) 
                 is_background=True,
             )
         ],
+        log_limit=LOG_BYTES,
+        is_log_rolling=True,
     )
 
 

@@ -76,24 +76,31 @@ def whole_characters(line: bytes, cut: int) -> int:
 class LogWriter:
     """Appends records; each call reaches the file at once, as whole records.
 
-    Past ``limit`` bytes only the platform's own lines are written. While the disk is full, output
-    is counted and not kept, the platform's lines wait, and ``catch_up`` tells both.
+    Past ``limit`` bytes only the platform's own lines are written; of a log that is ``rolling``
+    it is the end that is kept, in this file and the one before. While the disk is full, output is
+    counted and not kept, the platform's lines wait, and ``catch_up`` tells both.
     """
 
-    def __init__(self, path: Path, *, limit: int | None = None) -> None:
+    def __init__(self, path: Path, *, limit: int | None = None, is_rolling: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._fd = os.open(path, flags, 0o600)
         self._path = path
+        self._fd = self._open()
+        self._is_rolling = is_rolling
         self._failures = Failures()
         self._limit = self._left = limit
         self._missed = 0
         self._try_at = 0.0
         self._waiting: list[bytes] = []
 
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        return os.open(self._path, flags, 0o600)
+
     def write(self, rank: int | None, stream: str, lines: Sequence[bytes]) -> None:
         data = _records(rank, stream, lines)
-        if not self._has_room(rank, len(data)):
+        if self._is_rolling:
+            self._roll(len(data))
+        elif not self._has_room(rank, len(data)):
             return
         is_tried = time.monotonic() >= self._try_at and self.catch_up()
         rest = self._append(data) if is_tried else data
@@ -131,6 +138,15 @@ class LogWriter:
             os.ftruncate(self._fd, os.fstat(self._fd).st_size - torn)
             return data[begin:]
         return b""
+
+    def _roll(self, size: int) -> None:
+        """Begin anew before the file grows past the limit."""
+        if self._limit is None or os.fstat(self._fd).st_size + size <= self._limit:
+            return
+        with contextlib.suppress(FileNotFoundError):  # removed with its run
+            self._path.replace(self._path.with_name(f"{self._path.name}.before"))
+            os.close(self._fd)
+            self._fd = self._open()
 
     def _has_room(self, rank: int | None, size: int) -> bool:
         if rank is None or self._left is None or size == 0:

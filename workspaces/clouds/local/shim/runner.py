@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from workspaces.clouds.local.shim.streams import Pump
 TICK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 ROOM_SECONDS = 1.0  # between two tries to write to a full disk
+OUTPUT_BYTES = 16 * 1024 * 1024  # of a service that writes to a file of its own
 
 
 class EndOfRun(Exception):  # noqa: N818 - an end is not always an error
@@ -38,7 +40,7 @@ class Runner:
         self._dir = run_dir
         self._spec = spec
         self._secrets = secrets
-        self._log = LogWriter(Path(spec.log), limit=spec.log_limit)
+        self._log = LogWriter(Path(spec.log), limit=spec.log_limit, is_rolling=spec.is_log_rolling)
         self._pump = Pump(self._log, secret_lines(secrets.pop("", {})))
         self._children = Children()
         self._is_told_to_end = False
@@ -168,6 +170,7 @@ class Runner:
         self._pump.run(seconds)
         self._children.reap()
         self._beat()
+        self._cut_outputs()
         self._check_stop()
         service = self._children.ended_service()
         if service is not None:
@@ -190,6 +193,14 @@ class Runner:
             os.utime(self._dir / "lock")
             if not self._is_told:
                 self._write_state()
+
+    def _cut_outputs(self) -> None:
+        """Of services, which may run for months: each file begins anew past OUTPUT_BYTES."""
+        for stage in self._spec.stages:
+            if stage.is_background and stage.output not in ("platform", "ranks"):
+                with contextlib.suppress(FileNotFoundError):
+                    if Path(stage.output).stat().st_size > OUTPUT_BYTES:
+                        os.truncate(stage.output, 0)
 
     def _finish(self, end: EndOfRun) -> None:
         self._children.end_all(self._pump_and_reap)

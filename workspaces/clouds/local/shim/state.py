@@ -43,7 +43,8 @@ class Stage:
 @dataclass(frozen=True)
 class Spec:
     """``remove``: paths deleted at the end. ``seconds``: the whole run's time limit.
-    ``log_limit``: bytes of output that are kept, so that no program fills the disk."""
+    ``log_limit``: bytes of output that are kept, so that no program fills the disk; of the end
+    where ``is_log_rolling``, else of the beginning."""
 
     run: str
     log: str
@@ -53,6 +54,7 @@ class Spec:
     seconds: float | None = None
     remove: list[str] = field(default_factory=list)
     log_limit: int | None = None
+    is_log_rolling: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Spec:
