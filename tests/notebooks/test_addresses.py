@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.urls import reverse
 
-from workspaces.notebooks.addresses import cookie_name, notebook_of, origin_of
+from workspaces.notebooks.addresses import cookie_name, notebook_of, origin_of, platform_page
 
 UUID_ = UUID("7d6ef1a0-0000-4000-8000-000000000001")
 
@@ -44,6 +45,16 @@ def test_host_and_origin_belong_together() -> None:
 )
 def test_other_hosts_are_no_notebook(host: str) -> None:
     assert notebook_of(host) is None
+
+
+def test_the_way_back_leads_to_pages_that_exist(settings: Any) -> None:
+    """They are written out there, because the event loop does not wait for the platform's URLs."""
+    settings.PUBLIC_URL = "https://bodoweb.example"
+
+    assert (
+        platform_page(UUID_) == f"https://bodoweb.example{reverse('notebooks:list', args=[UUID_])}"
+    )
+    assert platform_page(None) == f"https://bodoweb.example{reverse('home')}"
 
 
 def test_the_cookie_is_bound_to_its_host_where_tls_allows(settings: Any) -> None:
