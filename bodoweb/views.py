@@ -96,6 +96,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         {
             "organization_roles": role_table("organization"),
             "workspace_roles": role_table("workspace"),
+            "upload_mib": settings.UPLOAD_MIB,
         },
     )
 

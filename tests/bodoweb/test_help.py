@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -30,3 +31,13 @@ def test_help_names_what_the_documents_name(
     page = signed_in(user()).get(reverse("help"))
 
     assert words in page.content.decode().replace('"Hello World"', "&quot;Hello World&quot;")
+
+
+def test_help_names_the_limit_of_this_installation(
+    user: Callable[..., User], signed_in: Callable[[User], Client], settings: Any
+) -> None:
+    settings.UPLOAD_MIB = 40
+
+    page = signed_in(user()).get(reverse("help"))
+
+    assert "larger than 40 MB" in page.content.decode()
