@@ -17,7 +17,7 @@ help: ## list these targets
 run: setup ## start web, notebook origin, workers and controller; Ctrl-C stops them
 	@exec $(BIN)/python manage.py up
 
-stop: .venv/run.stamp ## stop what make run started, and end the clusters and jobs on this machine
+stop: .venv/run.stamp ## stop what make run started, and all clusters, jobs and notebooks on this machine
 	@$(BIN)/python manage.py down
 
 demo: setup ## make a demo organization and say how to sign in

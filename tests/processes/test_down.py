@@ -4,6 +4,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -24,9 +25,15 @@ def layout(settings: Any, tmp_path: Path) -> Layout:
     return layout
 
 
-def running(layout: Layout, code: str) -> ShimRun:
+def running(layout: Layout, code: str, name: str = "") -> ShimRun:
+    """``name`` of the run, as a cluster's or a notebook's, else a job's."""
     run = shim_run(layout.runs, python(code, output=str(layout.root / "output")))
-    run.spec = replace(run.spec, markers={**run.spec.markers, "BODO_STATE": str(layout.root)})
+    markers = {**run.spec.markers, "BODO_STATE": str(layout.root)}
+    if name:
+        run.folder = layout.run(name)
+        markers["BODO_RUN"] = name
+        run.spec = replace(run.spec, run=name, state=str(run.folder / "state.json"))
+    run.spec = replace(run.spec, markers=markers)
     run.start()
     wait_until(lambda: len(run.processes()) >= 2)
     return run
@@ -43,10 +50,20 @@ def test_what_the_local_cloud_runs_is_ended_and_tells_so(layout: Layout) -> None
 
     said = down()
 
-    assert "Ended 1 cluster or job on this machine." in said
+    assert "Ended 1 job on this machine." in said
     assert run.processes() == []
     assert run.state().is_exited
     assert run.state().reason == "NodeLost"
+
+
+def test_each_kind_is_told(layout: Layout) -> None:
+    names = ["engines-a-1", "engines-b-1", f"notebook-{uuid4()}-1", "runtime-2026.10-1"]
+    runs = [running(layout, "import time; time.sleep(60)", name) for name in names]
+
+    said = down()
+
+    assert "Ended 1 installation, 1 notebook, 2 clusters on this machine." in said
+    assert not any(run.processes() for run in runs)
 
 
 def test_what_does_not_want_to_end_is_killed(layout: Layout) -> None:

@@ -15,8 +15,9 @@ STOP_SECONDS = 90
 
 class Command(BaseCommand):
     help = (
-        "Stop the stack that runs from this data folder, and end the clusters and jobs that the "
-        "Local cloud runs on this machine. The next start shows them as what they then are."
+        "Stop the stack that runs from this data folder, and end the clusters, jobs and notebook "
+        "servers that the Local cloud runs on this machine. The next start shows them as what they "
+        "then are."
     )
 
     def handle(self, **_options: object) -> None:
@@ -40,5 +41,5 @@ class Command(BaseCommand):
     def _end_local_cloud(self) -> None:
         ended = LocalCloud(settings.CLOUD_SETTINGS["local"]).end_everything()
         if ended:
-            noun = "cluster or job" if ended == 1 else "clusters and jobs"
-            self.stdout.write(f"Ended {ended} {noun} on this machine.")
+            told = [f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in ended.items()]
+            self.stdout.write(f"Ended {', '.join(sorted(told))} on this machine.")

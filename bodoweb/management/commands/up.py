@@ -82,7 +82,8 @@ def _announce() -> None:
             _say(f"bodoweb does not answer after {READY_SECONDS} s; the lines above say why.")
             return
         time.sleep(0.1)
-    _say(f"bodoweb runs at {settings.PUBLIC_URL} (Ctrl-C stops it, clusters and jobs go on)")
+    on = "clusters, jobs and notebooks go on"
+    _say(f"bodoweb runs at {settings.PUBLIC_URL} (Ctrl-C stops it; {on})")
     if settings.HAS_MAILBOX:
         _say(f"E-mails are not sent: they are shown at {settings.PUBLIC_URL}/mailbox/")
 

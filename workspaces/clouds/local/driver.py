@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
@@ -252,8 +253,8 @@ class LocalCloud:
         ]
         return folders + self._processes()
 
-    def end_everything(self) -> int:
-        """Not part of the contract: for ``manage.py down``. Answers how many runs it ended."""
+    def end_everything(self) -> Counter[str]:
+        """Not part of the contract: for ``manage.py down``. Answers how many it ended of what."""
         return end_all(self._layout)
 
     def _processes(self) -> list[RemoteResource]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 from workspaces.clouds.local import processes, runs
@@ -13,9 +14,13 @@ GRACE_SECONDS = 8.0
 SWEEP_SECONDS = 5.0
 
 
-def end_all(layout: Layout) -> int:
-    """Answers how many clusters, jobs and installations ran. Their files stay, and the next look
-    at each tells what became of it.
+# By the beginning of a run's name; all others are jobs.
+NOUNS = {"engines-": "cluster", "notebook-": "notebook", "runtime-": "installation"}
+
+
+def end_all(layout: Layout) -> Counter[str]:
+    """Answers what ran: how many of each noun of NOUNS, and jobs. Their files stay, and the next
+    look at each tells what became of it.
     """
     states = _state_paths(layout)
     running = {folder: path for folder, path in states.items() if runs.look(folder, path).is_alive}
@@ -27,7 +32,11 @@ def end_all(layout: Layout) -> int:
     processes.sweep("BODO_STATE", str(layout.root), seconds=SWEEP_SECONDS)
     for folder, path in states.items():
         runs.bury(folder, path)
-    return len(running)
+    return Counter(_noun(folder.name) for folder in running)
+
+
+def _noun(run: str) -> str:
+    return next((noun for begin, noun in NOUNS.items() if run.startswith(begin)), "job")
 
 
 def _is_any_alive(found: dict[Path, Path]) -> bool:

@@ -21,7 +21,7 @@ SAME_HOST_NAME = (
     "prints the same name; the number of processes and their addresses are checked instead."
 )
 NO_ISOLATION = (
-    "Code of clusters and jobs runs as the same operating-system user as the platform; "
+    "Code of clusters, jobs and notebooks runs as the same operating-system user as the platform; "
     "give this cloud only to people you trust with the machine."
 )
 
