@@ -294,6 +294,7 @@ NOTEBOOK_ENDINGS = ["clusters.services.attachments_let_go"]
 NOTEBOOK_CLUSTER_CHOICES = "clusters.notebook_choices.cluster_choices"
 NOTEBOOK_CLUSTER_NAMES = "clusters.notebook_choices.cluster_names"
 NOTEBOOK_ON_ENTRY = env.flag("BODO_NOTEBOOK_ON_ENTRY", default=True)
+IDLE_WARNING_MINUTES = env.integer("BODO_IDLE_WARNING_MINUTES", 10)  # 0: nobody is warned
 NOTEBOOK_IDLE_MINUTES = env.integer("BODO_NOTEBOOK_IDLE_MINUTES", 24 * 60)  # 0 is never
 PERIODIC_DUTIES = {  # dotted path: seconds between two runs
     "accounts.tasks.lock_dormant_users": 24 * 3600,

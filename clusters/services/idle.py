@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
-from django.template.loader import render_to_string
 
 from clusters.idle import AutomaticAct, next_automatic_act
 from clusters.models import Cluster
@@ -17,10 +15,9 @@ from clusters.services.removal import cluster_remove
 from clusters.services.requests import ClusterRefused
 from workspaces.models import Operation
 from workspaces.operations import Actor, OperationConflict
-from workspaces.services import timeline_note
+from workspaces.services import mail_send, timeline_note
 
 SNOOZE = timedelta(hours=1)
-WARN_BEFORE = timedelta(minutes=10)
 TIMER = Actor(source=Operation.Source.TIMER)
 
 
@@ -84,11 +81,14 @@ def _remove_unless_held(cluster: Cluster, now: datetime, reason: str) -> bool:
 
 
 def idle_warn(*, cluster: Cluster, now: datetime) -> bool:
-    """Mail once per idle stretch, some minutes before; a snooze or any use starts anew."""
+    """Mail once per idle stretch, some minutes before; a snooze or any use starts anew. A timer
+    that is not twice as long as that warns nobody: it would do so all the time.
+    """
+    before = timedelta(minutes=settings.IDLE_WARNING_MINUTES)
     act = next_automatic_act(cluster, is_held=cluster.holder(now) is not None)
-    if act is None or act.minutes * 60 <= 2 * WARN_BEFORE.total_seconds():
+    if act is None or timedelta(minutes=act.minutes) <= 2 * before:
         return False
-    if not act.at - WARN_BEFORE <= now < act.at:
+    if not act.at - before <= now < act.at:
         return False
     first = Cluster.objects.filter(pk=cluster.pk, idle_warned_at=None).update(idle_warned_at=now)
     if first:
@@ -103,6 +103,4 @@ def _mail(cluster: Cluster, act: AutomaticAct, name: str) -> None:
         return
     path = f"/w/{cluster.workspace.uuid}/clusters/{cluster.uuid}/"
     context = {"cluster": cluster, "act": act, "url": f"{settings.PUBLIC_URL}{path}"}
-    subject = render_to_string(f"clusters/email/{name}_subject.txt", context).strip()
-    body = render_to_string(f"clusters/email/{name}_body.txt", context)
-    send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, [person.email])
+    mail_send(f"clusters/email/{name}", to=person.email, context=context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -117,6 +118,44 @@ def test_mail_comes_once_before_and_once_after(idle: Cluster) -> None:
     ]
     assert str(idle.uuid) in mail.outbox[0].body
     assert mail.outbox[0].to == ["ada@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "minutes_before", "warns"),
+    [(20, 15, True), (5, 6, False), (5, 4, True), (30, 29, False), (0, 0.5, False)],
+)
+def test_warning_comes_as_early_as_the_installation_says(
+    idle: Cluster, settings: Any, setting: int, minutes_before: float, warns: bool
+) -> None:
+    """A timer of an hour is not twice as long as half an hour."""
+    settings.IDLE_WARNING_MINUTES = setting
+
+    warned = idle_warn(cluster=idle, now=NOON + timedelta(minutes=60 - minutes_before))
+
+    assert warned is warns
+    assert len(mail.outbox) == warns
+
+
+def test_mail_server_that_is_away_keeps_no_other_cluster(
+    idle: Cluster, cluster: Callable[..., Cluster], cloud: FakeCloud, settings: Any
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    other = cluster("A & B", state="RUNNING", auto_pause_minutes=60, created_by=idle.created_by)
+    cloud.clusters.add(other.uuid)
+    Cluster.objects.update(last_activity_at=timezone.now() - timedelta(hours=2))
+
+    run_idle_timers()
+
+    assert set(Cluster.objects.values_list("state", flat=True)) == {"PAUSING"}
+
+
+def test_subject_is_plain_text(idle: Cluster) -> None:
+    idle.name = "A & B"
+
+    idle_warn(cluster=idle, now=NOON + timedelta(minutes=55))
+
+    assert mail.outbox[0].subject == "A & B will pause at 13:00 UTC"
 
 
 def test_snooze_moves_the_moment_and_warns_again(idle: Cluster) -> None:
