@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
+from moto.iam.models import iam_backends
+from moto.iam.responses import IamResponse
 
-from tests.clouds.aws.moto_hooks import Refusal
+from tests.clouds.aws.moto_hooks import Proceed, Refusal, around
 from tests.clouds.aws.world import world
 
 SHELVES = (
@@ -55,33 +56,37 @@ class _View:
 
 _views: dict[tuple[str, str], _View] = {}
 _dice: list[random.Random] = []
+_made_at: dict[str, float] = {}  # ARN -> time of the timeline
 
 
 @world.on_reset
 def forget() -> None:
     _views.clear()
     _dice.clear()
+    _made_at.clear()
 
 
 def is_too_young(role_or_profile: Any) -> bool:
     """Whether IAM has not yet told the rest of AWS about it."""
-    lag = world.settings.iam_lag_seconds
-    return bool(lag) and _age(role_or_profile) < lag
+    made_at = _made_at.get(role_or_profile.arn, float("-inf"))
+    return made_at + world.settings.iam_lag_seconds > world.timeline.now()
 
 
-def _age(role_or_profile: Any) -> float:
-    age = utcnow() - role_or_profile.create_date
-    return age.total_seconds() + world.timeline.ahead
+@around(IamResponse, "create_role", "create_instance_profile")
+def note_the_time(_request: Any, proceed: Proceed) -> Any:
+    answer = proceed()
+    for made in answer.result.values():
+        _made_at[made.arn] = world.timeline.now()
+    return answer
 
 
 def profile_must_be_known(request: Any) -> None:
     """A profile that IAM made a moment ago is unknown to EC2; moto knows it at once."""
     asked = request._get_param("IamInstanceProfile") or {}
-    from moto.iam.models import iam_backends
-
     for profile in iam_backends[request.current_account]["aws"].instance_profiles.values():
-        if asked and is_too_young(profile) and asked.get("Name") in (None, profile.name):
-            name = asked.get("Name") or asked.get("Arn")
+        named = asked.get("Name") == profile.name or asked.get("Arn") == profile.arn
+        if named and is_too_young(profile):
+            name = profile.name
             raise Refusal(
                 "InvalidParameterValue",
                 f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM "

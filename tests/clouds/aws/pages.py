@@ -20,7 +20,7 @@ from tests.clouds.aws.world import world
 LEAST = 5
 MOST = {"DescribeInstanceTypes": 100}
 ALWAYS_PAGED = {"DescribeInstanceTypes": 100, "DescribeInstanceTypeOfferings": 1000}
-PAGED_BY_MOTO = {"DescribeInstances"}
+PAGED_BY_MOTO = {"DescribeIamInstanceProfileAssociations", "DescribeInstances"}
 _rest: dict[str, list[Any]] = {}
 _numbers = itertools.count(1)
 world.on_reset(_rest.clear)

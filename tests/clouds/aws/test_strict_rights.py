@@ -283,16 +283,32 @@ def test_role_that_is_not_in_the_profile(aws: AwsServer) -> None:
     assert code(refused) == "NoSuchEntity"
 
 
-def test_role_and_profile_are_not_known_at_once(aws: AwsServer) -> None:
+@pytest.mark.parametrize("by", ["Name", "Arn"])
+def test_profile_is_not_known_at_once(aws: AwsServer, by: str) -> None:
+    # plain moto: at once
+    old = profile(aws, "old")
+    aws.settings(iam_lag_seconds=60)
+    aws.advance(60)
+    new = profile(aws, "new")
+    arn = "arn:aws:iam::123456789012:instance-profile/"
+
+    assert launch(aws, IamInstanceProfile={by: old if by == "Name" else arn + old})
+    with pytest.raises(ClientError) as refused:
+        launch(aws, IamInstanceProfile={by: new if by == "Name" else arn + new})
+
+    assert code(refused) == "InvalidParameterValue"
+    aws.advance(60)
+    assert launch(aws, IamInstanceProfile={by: new if by == "Name" else arn + new})
+
+
+def test_role_is_not_known_at_once(aws: AwsServer) -> None:
     # plain moto: at once
     aws.settings(iam_lag_seconds=60)
     arn = trusting_role(aws, "secret")
 
-    with pytest.raises(ClientError) as role:
+    with pytest.raises(ClientError) as refused:
         assume(aws, arn, ExternalId="secret")
-    with pytest.raises(ClientError) as instance:
-        launch(aws, IamInstanceProfile={"Name": profile(aws)})
 
-    assert (code(role), code(instance)) == ("AccessDenied", "InvalidParameterValue")
+    assert code(refused) == "AccessDenied"
     aws.advance(60)
     assert assume(aws, arn, ExternalId="secret")

@@ -31,10 +31,6 @@ class Timeline:
         """Seconds of this timeline: those of the machine, and all that it was advanced by."""
         return time.monotonic() + self._ahead
 
-    @property
-    def ahead(self) -> float:
-        return self._ahead
-
     def advance(self, seconds: float) -> None:
         """Let that much time pass at once."""
         with self._changed:
