@@ -358,6 +358,8 @@ CONTENT_SECURITY_POLICY = {
 }
 MESSAGE_TAGS = {message_levels.ERROR: "danger", message_levels.DEBUG: "secondary"}
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "bodoweb.error_reports.KeepsSecrets"
+
 # Logging: ids, never values ---------------------------------------------------------------------
 
 LOGGING = {
@@ -367,7 +369,11 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        name: {"level": "INFO"}
-        for name in ("accounts", "workspaces", "clusters", "jobs", "billing", "bodoweb")
+        **{
+            name: {"level": "INFO"}
+            for name in ("accounts", "workspaces", "clusters", "jobs", "billing", "bodoweb")
+        },
+        # Below WARNING it writes access keys and signatures, whatever the root's level is.
+        "botocore": {"level": "WARNING"},
     },
 }
