@@ -130,12 +130,12 @@ def test_images_are_shared_and_the_permission_is_read_back(
 ) -> None:
     import boto3
 
-    told = _cloud(tmp_path, images=images).share_images(REGION)
+    count = _cloud(tmp_path, images=images).share_images(REGION)
 
     attribute = boto3.client("ec2", region_name=REGION).describe_image_attribute(
         ImageId=images["2026.10"][REGION], Attribute="launchPermission"
     )
-    assert told == "2 images shared with your account."
+    assert count == 2
     assert [row["UserId"] for row in attribute["LaunchPermissions"]] == [CUSTOMER]
 
 
@@ -152,7 +152,9 @@ def test_newest_versions_are_offered_where_their_images_are_shared(tmp_path: Pat
     names = ("2026.9", "2026.10", "2026.8.1", "2025.12")
     images = {name: {REGION: f"ami-{n}"} for n, name in enumerate(names)}
 
-    offered = _cloud(tmp_path, images=images, shared_regions=[REGION]).bodo_versions(REGION)
+    offered = _cloud(
+        tmp_path, images=images, image_shares={REGION: {"status": "FINISHED"}}
+    ).bodo_versions(REGION)
 
     assert [version.version for version in offered] == ["2026.10", "2026.9", "2026.8.1"]
 

@@ -13,6 +13,7 @@ from tests.clouds.aws_rules import CUSTOMER, Aws
 from tests.clouds.aws_samples import INSTALLATION, PLAN, REGION, ROLE_ARN
 from workspaces.clouds.aws.account import Access, Account, keys_access
 from workspaces.clouds.aws.checks import validation
+from workspaces.clouds.aws.keys import AccessKeys
 from workspaces.clouds.aws.setup import (
     check_rights,
     check_role_rights,
@@ -24,7 +25,7 @@ from workspaces.clouds.base import CloudError
 
 
 def _access(aws: Aws, **kwargs: Any) -> Access:
-    return keys_access(INSTALLATION, *aws.keys(**kwargs))
+    return keys_access(INSTALLATION, AccessKeys(*aws.keys(**kwargs)))
 
 
 def _make_all(access: Access) -> str:
@@ -168,7 +169,8 @@ def test_table_with_another_key_is_not_taken_for_ours(aws: Aws) -> None:
 def test_keys_do_not_appear_when_what_holds_them_is_printed(aws: Aws) -> None:
     key, secret = aws.keys()
 
-    access = keys_access(INSTALLATION, key, secret)
+    keys = AccessKeys(key, secret)
 
-    assert key not in repr(vars(access))
-    assert secret not in repr(vars(access))
+    for shown in (repr(keys), repr(vars(keys_access(INSTALLATION, keys)))):
+        assert key not in shown
+        assert secret not in shown

@@ -9,7 +9,6 @@ role last an hour and renew themselves; no long-lived key of a customer is store
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,8 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 
 from workspaces.clouds.aws.errors import Who, told
+from workspaces.clouds.aws.keys import AccessKeys
+from workspaces.clouds.aws.names import account_of
 from workspaces.clouds.base import CloudError
 
 Client = Any  # the SDK makes its clients at run time; there are no classes to name
@@ -34,7 +35,6 @@ ATTEMPTS = 5
 SESSION_NAME = "bodoweb"
 SESSION_SECONDS = 3600  # the longest that every role allows
 _LOADER = create_loader()  # parsed service models; each session would read megabytes of them anew
-ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role/([\w+=,.@/-]{1,512})")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ class Account:
     @property
     def account_id(self) -> str:
         """12 digits, as the role's ARN says; empty when that is no ARN."""
-        found = ROLE_ARN.fullmatch(self.role_arn)
-        return found.group(1) if found else ""
+        return account_of(self.role_arn)
 
 
 class Access:
@@ -117,10 +116,10 @@ def platform_access(installation: Installation) -> Access:
         return Access(installation, _session(), Who.PLATFORM)
 
 
-def keys_access(installation: Installation, access_key_id: str, secret_access_key: str) -> Access:
+def keys_access(installation: Installation, keys: AccessKeys) -> Access:
     """A customer's own keys, for as long as the returned object lives."""
     session = _session()
-    session.set_credentials(access_key_id, secret_access_key)
+    session.set_credentials(keys.access_key_id, keys.secret_access_key)
     return Access(installation, session, Who.KEYS)
 
 

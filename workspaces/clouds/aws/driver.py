@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from workspaces.clouds.aws.account import Account, Installation, role_access
-from workspaces.clouds.aws.catalogue import Catalogue
+from workspaces.clouds.aws.account import (
+    Account,
+    Installation,
+    keys_access,
+    platform_account_id,
+    role_access,
+)
+from workspaces.clouds.aws.catalogue import Catalogue, bundled_on
 from workspaces.clouds.aws.checks import validation
 from workspaces.clouds.aws.images import images_of, share_images, unshared_images
+from workspaces.clouds.aws.keys import AccessKeys, SetupStep
+from workspaces.clouds.aws.names import table_arn
+from workspaces.clouds.aws.policies import policy_text, user_policy
 from workspaces.clouds.aws.quotas import vcpu_room
+from workspaces.clouds.aws.setup import Plan, check_role_rights, make_role, run_step
 from workspaces.clouds.base import BodoVersion, Check, CloudError, InstanceType, Region
 
 REGION_LABELS = {
@@ -18,6 +30,7 @@ REGION_LABELS = {
     "us-west-1": "US West (N. California)",
     "us-west-2": "US West (Oregon)",
 }
+REFRESH_SECONDS = 15  # half of what a task may take
 # As long as the last asking ended so, nothing can be started: an empty list says it (F101).
 _CREDENTIAL_CODES = {
     "AccessDenied",
@@ -34,7 +47,8 @@ class AwsCloud:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.installation = Installation.of(settings)
         self.account = Account.of(settings)
-        self._shared = settings.get("shared_regions", ())
+        shares: Mapping[str, Mapping[str, str]] = settings.get("image_shares", {})
+        self._shared = {name for name, row in shares.items() if row["status"] == "FINISHED"}
         self._catalogue = Catalogue(self.installation.cache_dir, self.account.account_id)
 
     def validate(self) -> list[Check]:
@@ -71,9 +85,51 @@ class AwsCloud:
         return [BodoVersion(version, is_installed=True) for version in newest]
 
     def refresh(self) -> None:
-        access = role_access(self.installation, self.account)
-        for region in self.installation.regions:
-            self._catalogue.fetch(access, region)
+        """The oldest lists first; what does not fit into REFRESH_SECONDS waits for next time."""
+        ages = {name: self._catalogue.known(name).fetched_at for name in self.installation.regions}
+        deadline = time.monotonic() + REFRESH_SECONDS
+        for region in sorted(ages, key=lambda name: ages[name] or 0):
+            if time.monotonic() < deadline:
+                self.refresh_region(region)
+
+    def refresh_region(self, region: str) -> None:
+        self._catalogue.fetch(role_access(self.installation, self.account), region)
+
+    def catalogue_note(self, region: str) -> str:
+        """How old the list of instance types is, and why it is not newer."""
+        known = self._catalogue.known(region)
+        if known.fetched_at is None:
+            age = f"a list that came with bodoweb, of {bundled_on()}"
+        else:
+            hours = int((time.time() - known.fetched_at) / 3600)
+            age = f"asked of AWS {hours} h ago" if hours else "asked of AWS within the last hour"
+        return f"{age}. {known.problem.message}" if known.problem else f"{age}."
+
+    def platform_account_id(self) -> str:
+        """Whom the role must trust (F043). Raises CloudError where nobody knows."""
+        return platform_account_id(self.installation)
+
+    def user_policy(self) -> str:
+        """Bodo-Platform-User-Policy as JSON text, with what is known of the names (F075)."""
+        account = self.account
+        table = account.table and table_arn(account.region, account.account_id, account.table)
+        regions = self.installation.regions
+        return policy_text(user_policy(bucket=account.bucket, table_arn=table, regions=regions))
+
+    def run_setup(self, step: SetupStep, uuid: UUID, keys: AccessKeys) -> str:
+        """One step of making bucket, table and role; of ROLE the answer is its ARN."""
+        access = keys_access(self.installation, keys)
+        return run_step(step, self.installation, access, self._plan(uuid))
+
+    def create_role(self, uuid: UUID, keys: AccessKeys) -> str:
+        """Create Role For Me: the role alone; answers its ARN."""
+        access, plan = keys_access(self.installation, keys), self._plan(uuid)
+        check_role_rights(self.installation, access, plan)
+        return make_role(self.installation, access, plan)
+
+    def _plan(self, uuid: UUID) -> Plan:
+        account = self.account
+        return Plan(uuid, account.external_id, account.region, account.bucket, account.table)
 
     def check_capacity(self, region: str, instance_type: InstanceType, node_count: int) -> None:
         room = vcpu_room(role_access(self.installation, self.account), region, instance_type.name)
@@ -86,16 +142,12 @@ class AwsCloud:
                 " AWS for more under Service Quotas.",
             )
 
-    def share_images(self, region: str) -> str:
-        """Share what is not shared; a sentence when all of the region's images are, else "".
-
-        A region without images is told as such: there is nothing to wait for.
+    def share_images(self, region: str) -> int | None:
+        """Share what is not shared yet; how many images the region has, None as long as AWS's
+        record of who may launch them does not name the account.
         """
-        if not (count := share_images(self.installation, self.account, region)):
-            return "There are no images in this region."
-        if unshared_images(self.installation, self.account, region):
-            return ""
-        return f"{count} image{'' if count == 1 else 's'} shared with your account."
+        count = share_images(self.installation, self.account, region)
+        return None if unshared_images(self.installation, self.account, region) else count
 
 
 def region_label(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from uuid import UUID
 
 ROLE_NAME = "BodoPlatformUser"
@@ -11,6 +12,8 @@ LOCK_KEY = "LockID"
 
 MANAGED_TAG = "bodo:managed"
 CONFIGURATION_TAG = "bodo:configuration"
+
+ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role/([\w+=,.@/-]{1,512})")
 
 Tags = list[dict[str, str]]
 
@@ -26,6 +29,12 @@ def table_name(configuration: UUID) -> str:
 
 def role_arn(account_id: str, name: str = ROLE_NAME) -> str:
     return f"arn:aws:iam::{account_id}:role/{name}"
+
+
+def account_of(role_arn: str) -> str:
+    """Its 12 digits; empty when that is no ARN of a role."""
+    found = ROLE_ARN.fullmatch(role_arn)
+    return found.group(1) if found else ""
 
 
 def table_arn(region: str, account_id: str, name: str) -> str:

@@ -9,7 +9,6 @@ anything is made, and what is missing is named.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -19,19 +18,13 @@ from workspaces.clouds.aws import names
 from workspaces.clouds.aws.account import Access, Client, Installation, platform_account_id
 from workspaces.clouds.aws.checks import check_lock_key, listed
 from workspaces.clouds.aws.errors import Who, aws_code, told
+from workspaces.clouds.aws.keys import SetupStep
 from workspaces.clouds.aws.policies import Probe, policy_text, trust_policy, user_policy
 from workspaces.clouds.aws.rights import missing_rights
 from workspaces.clouds.base import CloudError
 
 OLD_VERSION_DAYS = 90
 UPLOAD_DAYS = 7
-
-
-class SetupStep(StrEnum):
-    RIGHTS = "rights"
-    BUCKET = "bucket"
-    TABLE = "table"
-    ROLE = "role"
 
 
 @dataclass(frozen=True)
@@ -45,6 +38,17 @@ class Plan:
     region: str
     bucket: str
     table: str
+
+
+def run_step(step: SetupStep, installation: Installation, access: Access, plan: Plan) -> str:
+    """One step of a few seconds; a sentence on what is there now, for ROLE the role's ARN."""
+    if step == SetupStep.RIGHTS:
+        return check_rights(installation, access, plan)
+    if step == SetupStep.BUCKET:
+        return make_bucket(access, plan)
+    if step == SetupStep.TABLE:
+        return make_table(access, plan)
+    return make_role(installation, access, plan)
 
 
 def check_rights(installation: Installation, access: Access, plan: Plan) -> str:
