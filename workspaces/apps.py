@@ -12,6 +12,7 @@ class WorkspacesConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's ``operations.py``, so that the engine knows the handlers by name."""
+        import_module("workspaces.cloud_operations")
         import_module("workspaces.deployment")
         import_module("workspaces.notebook_operations")
         autodiscover_modules("operations")

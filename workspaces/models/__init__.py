@@ -1,6 +1,6 @@
 """Everything that an organization owns, and the operations that work on it."""
 
-from workspaces.models.clouds import CloudConfiguration, CloudResource
+from workspaces.models.clouds import CloudConfiguration, CloudDraft, CloudResource
 from workspaces.models.heartbeats import Heartbeat
 from workspaces.models.invitations import Invitation
 from workspaces.models.notebooks import Notebook, NotebookAccess
@@ -16,6 +16,7 @@ from workspaces.models.workspaces import Workspace, WorkspaceMembership
 
 __all__ = [
     "CloudConfiguration",
+    "CloudDraft",
     "CloudResource",
     "ControllerLease",
     "Heartbeat",

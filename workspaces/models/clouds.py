@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -40,6 +41,48 @@ class CloudConfiguration(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def new_external_id() -> str:
+    """Random, so that nobody can choose or guess another customer's."""
+    return str(uuid.uuid4())
+
+
+class CloudDraft(models.Model):
+    """A cloud configuration that somebody is about to make: what is typed so far, no secret.
+
+    Its External ID is shown, and put into a role, before the configuration exists (F071); the
+    configuration takes over both ids and the draft goes. One per person and organization.
+    """
+
+    class Way(models.TextChoices):
+        KEYS = "keys", "With Access Keys"
+        MANUAL = "manual", "Manual Process"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="cloud_drafts"
+    )
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=10, choices=CloudConfiguration.Provider.choices)
+    way = models.CharField(max_length=10, choices=Way.choices, default=Way.KEYS)
+    external_id = models.CharField(
+        max_length=64, default=new_external_id, unique=True, editable=False
+    )
+    values = models.JSONField(default=dict, blank=True)
+    role_made_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "author", "provider"], name="cloud_draft_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_provider_display()} draft {self.uuid}"
 
 
 class CloudResourceQuerySet(models.QuerySet["CloudResource"]):
