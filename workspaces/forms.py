@@ -23,6 +23,12 @@ from workspaces.services import cloud_of, organization_create
 NAME_TAKEN = "An organization with this name exists already."
 
 
+PROVIDER_WORDS = {
+    "aws": "AWS runs clusters in your own AWS account.",
+    "local": "Local runs clusters on this machine and needs no account.",
+}
+
+
 class CloudConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """Name and provider; a provider's own fields follow the choice (F014)."""
 
@@ -39,12 +45,11 @@ class CloudConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # gene
         assert isinstance(provider, forms.ChoiceField)  # noqa: S101 - for the type checker
         provider.choices = [(name, labels[name]) for name in settings.PROVIDERS]
         provider.help_text = (
-            "Local runs clusters on this machine and needs no account."
-            if settings.PROVIDERS
-            else "No provider is enabled on this installation; operators set BODO_LOCAL_CLOUD."
+            " ".join(PROVIDER_WORDS[name] for name in settings.PROVIDERS)
+            or "No provider is enabled on this installation; operators set BODO_LOCAL_CLOUD."
         )
         if len(settings.PROVIDERS) == 1:
-            self.initial.setdefault("provider", settings.PROVIDERS[0])
+            self.initial["provider"] = settings.PROVIDERS[0]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()

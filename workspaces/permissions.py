@@ -43,6 +43,7 @@ ORGANIZATION_ACTIONS: dict[str, frozenset[str]] = {
     "organization_timeline.view": _MANAGERS,
     "cloud_configuration.view": _MANAGERS,
     "cloud_configuration.create": _MANAGERS,
+    "cloud_configuration.change": _MANAGERS,
     "cloud_configuration.remove": _MANAGERS,
     "workspace.list": _EVERYBODY,
     "workspace.create": _MANAGERS,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +20,8 @@ from accounts.models import User
 from clusters.models import Cluster
 from jobs.models import Job
 from workspaces.models import (
+    CloudConfiguration,
+    CloudDraft,
     Invitation,
     Notebook,
     OrganizationMembership,
@@ -64,7 +67,12 @@ def values(
     cluster: Callable[..., Cluster],
     notebook: Callable[..., Notebook],
     member: Callable[..., User],
+    settings: Any,
 ) -> dict[str, UUID]:
+    settings.PROVIDERS = ["aws", "local"]
+    aws = {**settings.CLOUD_SETTINGS["aws"], "platform_account_id": "123456789012"}
+    settings.CLOUD_SETTINGS = {**settings.CLOUD_SETTINGS, "aws": aws}
+    CloudConfiguration.objects.update(provider="aws")
     made = cluster("Alpha", state="RUNNING")
     job = Job.objects.create(
         workspace=workspace,
@@ -82,10 +90,14 @@ def values(
         created_at=timezone.now(),
         expires_at=timezone.now() + timedelta(days=7),
     )
+    draft = CloudDraft.objects.create(
+        organization=workspace.organization, author=member("ADMIN"), provider="aws"
+    )
     return {
         "organization": workspace.organization.uuid,
         "workspace": workspace.uuid,
         "configuration": workspace.cloud_configuration.uuid,
+        "draft": draft.uuid,
         "cluster": made.uuid,
         "job": job.uuid,
         "notebook": notebook(None, "Lab", state="RUNNING").uuid,
