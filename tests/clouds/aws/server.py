@@ -46,22 +46,24 @@ def main() -> None:
     initial = replace(Settings(run_nodes=asked.run_nodes), **asked.settings)
     world.settings = world.initial_settings = initial
     world.nodes_folder = Path(tempfile.mkdtemp(prefix="strict-aws-"))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    if asked.stop_with_stdin:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
-    sys.stdout.write(json.dumps({"port": server.server_port}) + "\n")
-    sys.stdout.flush()
     try:
-        _serve(server)
+        _serve(server, stop_with_stdin=asked.stop_with_stdin)
     except (KeyboardInterrupt, SystemExit):
         # Taking the interpreter down in good order takes longer than all the rest.
         os._exit(0)
 
 
-def _serve(server: BaseWSGIServer) -> None:
+def _serve(server: BaseWSGIServer, *, stop_with_stdin: bool) -> None:
+    """Until a signal, which may come as soon as the port is told; leaves nothing behind."""
     try:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        if stop_with_stdin:
+            threading.Thread(target=_end_with_stdin, daemon=True).start()
+        sys.stdout.write(json.dumps({"port": server.server_port}) + "\n")
+        sys.stdout.flush()
         server.serve_forever()
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         world.reset()
         shutil.rmtree(world.nodes_folder, ignore_errors=True)
 
