@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.cookiejar
 import re
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +22,15 @@ from tests.e2e.conftest import REPOSITORY
 from tests.stack import Stack
 from tests.waiting import wait_until
 
+DOWNLOADS = REPOSITORY / "var" / "test-downloads"
 HIDDEN = re.compile(r'name="(csrfmiddlewaretoken|uuid)" value="([^"]+)"')
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Redirects are answers."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
 
 
 @dataclass
@@ -32,8 +41,9 @@ class Person:
     workspace: str
 
     def __post_init__(self) -> None:
-        jar = http.cookiejar.CookieJar()
-        self._open = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar)).open
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self._open = urllib.request.build_opener(cookies).open
+        self._stay = urllib.request.build_opener(cookies, _Stay).open
 
     def get(self, path: str) -> str:
         with self._open(f"{self.stack.url}{path}", timeout=30) as answer:
@@ -41,20 +51,32 @@ class Person:
 
     def post(self, path: str, data: Mapping[str, object], page: str | None = None) -> float:
         """Post a form as its page gave it; answers when the click happened."""
-        fields = dict(HIDDEN.findall(page if page is not None else self.get(path)))
-        body = urllib.parse.urlencode({**fields, **data}).encode()
-        request = urllib.request.Request(
-            f"{self.stack.url}{path}", body, {"Referer": f"{self.stack.url}{path}"}
-        )
+        request = self._form(path, data, page)
         clicked = time.time()
         self._open(request, timeout=30).close()
         return clicked
 
+    def leave(self, path: str, page: str) -> str:
+        """Post a form that leads to another host; answers the address there."""
+        with pytest.raises(urllib.error.HTTPError) as led:
+            self._stay(self._form(path, {}, page), timeout=30)
+        led.value.close()
+        assert led.value.code == 303
+        return str(led.value.headers["Location"])
+
+    def _form(
+        self, path: str, data: Mapping[str, object], page: str | None
+    ) -> urllib.request.Request:
+        fields = dict(HIDDEN.findall(page if page is not None else self.get(path)))
+        body = urllib.parse.urlencode({**fields, **data}).encode()
+        return urllib.request.Request(
+            f"{self.stack.url}{path}", body, {"Referer": f"{self.stack.url}{path}"}
+        )
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    downloads = {"BODO_UV_CACHE": str(REPOSITORY / "var" / "test-downloads")}
-    with Stack(tmp_path_factory.mktemp("bench"), downloads) as running:
+    with Stack(tmp_path_factory.mktemp("bench"), {"BODO_UV_CACHE": str(DOWNLOADS)}) as running:
         yield running
 
 
