@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
@@ -17,11 +16,9 @@ from tests.faults.person import Person
 from tests.faults.scene import SCRIPT, SOURCE, Recovery, Scene, connect, disconnect
 from tests.git_server import GitServer
 from tests.stack import Stack
-from tests.waiting import wait_until
 from workspaces.clouds.local.environment import Runtime
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-# Downloads of uv are kept between runs; the runtime is built afresh from them.
 ENVIRONMENT = {
     "BODO_UV_CACHE": os.environ.get("BODO_UV_CACHE") or str(REPOSITORY / "var" / "test-downloads"),
     "BODO_LOCAL_OVERCOMMIT": "4",
@@ -31,11 +28,13 @@ RECOVERIES = pytest.StashKey[list[Recovery]]()
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, lab: Runtime) -> Iterator[Stack]:
-    """On the database of DATABASE_URL, if there is one."""
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, runtime: Runtime, lab: Runtime
+) -> Iterator[Stack]:
+    """On the database of DATABASE_URL, if there is one; no test's time holds an installation."""
     database = {key: os.environ[key] for key in ("DATABASE_URL",) if key in os.environ}
     data_dir = tmp_path_factory.mktemp("faults")
-    with Stack(data_dir, ENVIRONMENT | database, [lab.folder]) as running:
+    with Stack(data_dir, ENVIRONMENT | database, [runtime.folder, lab.folder]) as running:
         yield running
 
 
@@ -52,16 +51,6 @@ def signed_in(stack: Stack) -> Person:
 
 
 @pytest.fixture(scope="session")
-def _runtime(stack: Stack, person: Person) -> None:
-    """Bodo is installed by the first cluster, so that no test's time holds that."""
-    form = person.cluster_form("First")
-    assert person.submit("clusters", form).is_accepted
-    runtimes = stack.data_dir / "local" / "runtimes"
-    wait_until(lambda: list(runtimes.glob("*/runtime.json")), timeout=300, every=0.1)
-    assert person.press("clusters", UUID(form["uuid"]), "remove").is_accepted
-
-
-@pytest.fixture(scope="session")
 def source() -> Iterator[str]:
     with GitServer() as git:
         git.commit("examples", {SCRIPT: SOURCE})
@@ -73,7 +62,6 @@ def scene(
     request: pytest.FixtureRequest,
     stack: Stack,
     person: Person,
-    _runtime: None,
     source: str,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Scene]:
@@ -99,7 +87,7 @@ def played(
 
 @pytest.fixture
 def other_stack(
-    stack: Stack, _runtime: None, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Mapping[str, str]], Stack]:
     """A second one, not started, with settings of its own and the Bodo of the first."""
 
