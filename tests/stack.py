@@ -199,7 +199,8 @@ class Stack:
 
     def is_complete(self) -> bool:
         found = self.pids()
-        return len(found.get("worker", [])) == WORKERS and "pusher" in found and "web" in found
+        has_workers = len(found.get("worker", [])) == WORKERS
+        return has_workers and {"pusher", "web", "notebooks", "controller"} <= found.keys()
 
     def kill(self, role: str, how: signal.Signals = signal.SIGKILL) -> int:
         """Send the signal to the first process of a role; answers its pid."""

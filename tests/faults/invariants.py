@@ -15,19 +15,23 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from clusters.models import Cluster, ClusterLease, UsageInterval
+from clusters.models import Cluster, ClusterLease, NotebookAttachment, UsageInterval
 from jobs.models import Job
 from tests.faults.scene import DATABASE, Scene
 from workspaces.clouds.local import processes
-from workspaces.models import CloudResource, Operation
+from workspaces.models import CloudResource, Notebook, NotebookAccess, Operation
 
 CHECK_SECONDS = 30
 T = TypeVar("T")
 SHIM = "shim/__main__.py"
 # What may be asked for and carried out again on the same thing.
 MANY_TIMES = frozenset(
-    f"cluster.{verb}"
-    for verb in ("create", "clean", "pause", "resume", "stop", "start", "restart", "scale")
+    f"{noun}.{verb}"
+    for noun, verbs in {
+        "cluster": ("create", "clean", "pause", "resume", "stop", "start", "restart", "scale"),
+        "notebook": ("clean", "pause", "resume", "start", "restart", "reset"),
+    }.items()
+    for verb in verbs
 )
 
 
@@ -47,10 +51,12 @@ def faults_of(scene: Scene) -> Iterator[str]:
     yield from _clusters(scene)
     yield from _intervals()
     yield from _jobs(scene)
+    yield from _notebooks(scene)
     local = scene.stack.data_dir / "local"
     running = set(_clusters_in(Cluster.State.RUNNING))
-    yield from _processes(local, running)
-    yield from _folders(local, running | set(_clusters_in(Cluster.State.PAUSED)))
+    yield from _processes(local, running, _notebooks_in(Notebook.State.RUNNING))
+    living = running | set(_clusters_in(Cluster.State.PAUSED))
+    yield from _folders(local, living | set(_living_notebooks()))
 
 
 def _operations(scene: Scene) -> Iterator[str]:
@@ -81,13 +87,16 @@ def _clusters(scene: Scene) -> Iterator[str]:
     owners = {
         *running,
         *_clusters_in(Cluster.State.PAUSED),
+        *_living_notebooks(),
         *workspaces.values_list("target_uuid", flat=True),
     }
     for resource in CloudResource.objects.using(DATABASE).open().exclude(owner_uuid__in=owners):
         yield f"{resource.kind} {resource.name} is not confirmed gone"
-    for lease in ClusterLease.objects.using(DATABASE).exclude(
-        holder_uuid__in=Job.objects.using(DATABASE).unsettled().values("uuid")
-    ):
+    holders = {
+        *Job.objects.using(DATABASE).unsettled().values_list("uuid", flat=True),
+        *_notebooks_in(Notebook.State.RUNNING),
+    }
+    for lease in ClusterLease.objects.using(DATABASE).exclude(holder_uuid__in=holders):
         yield f"a lease is left: {lease}"
 
 
@@ -128,8 +137,45 @@ def _jobs(scene: Scene) -> Iterator[str]:
             yield f"the log of {job} repeats {doubled}"
 
 
-def _processes(local: Path, running: set[UUID]) -> Iterator[str]:
-    """Of everything that carries this stack's marker: one shim per RUNNING cluster, none else."""
+def _notebooks(scene: Scene) -> Iterator[str]:
+    """Who may come in, and which clusters are held, goes with the server."""
+    settled = set(Notebook.State.values) - set(Notebook.UNSETTLED)
+    for notebook in Notebook.objects.using(DATABASE).filter(created_at__gte=scene.began_at):
+        wanted = {scene.expected[notebook.uuid]} if notebook.uuid in scene.expected else settled
+        if notebook.state not in wanted:
+            yield f"notebook {notebook} is {notebook.state} ({notebook.state_reason})"
+        if notebook.state == Notebook.State.FAILED and not notebook.state_reason:
+            yield f"notebook {notebook} is FAILED and does not say why"
+        if bool(notebook.address) != notebook.is_open:
+            yield f"notebook {notebook} is {notebook.state} at {notebook.address!r}"
+        if bool(notebook.sealed_token) == (notebook.state == Notebook.State.TERMINATED):
+            yield f"notebook {notebook} is {notebook.state} and has the wrong token"
+    closed = NotebookAttachment.objects.using(DATABASE).exclude(
+        notebook__state=Notebook.State.RUNNING
+    )
+    for attachment in closed:
+        yield f"an attachment is left: {attachment}"
+    gone = NotebookAccess.objects.using(DATABASE).filter(notebook__state=Notebook.State.TERMINATED)
+    for access in gone:
+        yield f"a way in is left: {access}"
+
+
+def _notebooks_in(state: str) -> list[UUID]:
+    return list(Notebook.objects.using(DATABASE).filter(state=state).values_list("uuid", flat=True))
+
+
+def _living_notebooks() -> list[UUID]:
+    return list(Notebook.objects.using(DATABASE).live().values_list("uuid", flat=True))
+
+
+def _processes(local: Path, clusters: set[UUID], notebooks: Iterable[UUID]) -> Iterator[str]:
+    """Of everything that carries this stack's marker: one shim per RUNNING cluster and notebook
+    server, none else.
+    """
+    owners = {
+        **{f"engines-{uuid}": f"cluster {uuid}" for uuid in clusters},
+        **{f"notebook-{uuid}": f"notebook {uuid}" for uuid in notebooks},
+    }
     shims: Counter[str] = Counter()
     for process in processes.marked("BODO_STATE", str(local)):
         told = dict(
@@ -137,16 +183,17 @@ def _processes(local: Path, running: set[UUID]) -> Iterator[str]:
             for pair in processes.environment(process.pid)
             if pair.startswith(b"BODO_") and b"=" in pair
         )
-        run, cluster = told.get("BODO_RUN", ""), told.get("BODO_CLUSTER", "")
+        run = told.get("BODO_RUN", "")
         if run.startswith("runtime-"):
             continue  # an installation serves whoever comes next
         words = command_line(process.pid)
-        if cluster not in map(str, running) or not run.startswith(f"engines-{cluster}"):
+        owner = run.rpartition("-")[0]  # without the number of the start
+        if owner not in owners:
             yield f"process {process.pid} of {run} is left: {words[:120]}"
-        shims[cluster] += SHIM in words
-    for uuid in running:
-        if shims[str(uuid)] != 1:
-            yield f"cluster {uuid} has {shims[str(uuid)]} shims"
+        shims[owner] += SHIM in words
+    for owner, name in owners.items():
+        if shims[owner] != 1:
+            yield f"{name} has {shims[owner]} shims"
 
 
 def command_line(pid: int) -> str:
@@ -156,9 +203,9 @@ def command_line(pid: int) -> str:
         return ""
 
 
-def _folders(local: Path, running: set[UUID]) -> Iterator[str]:
-    living = {str(uuid) for uuid in running}
-    for folder in (local / "clusters").iterdir():
+def _folders(local: Path, owners: set[UUID]) -> Iterator[str]:
+    living = {str(uuid) for uuid in owners}
+    for folder in [*(local / "clusters").iterdir(), *(local / "notebooks").iterdir()]:
         if folder.name not in living:
             yield f"folder {folder} is left"
     for folder in (local / "runs").iterdir():
@@ -166,7 +213,7 @@ def _folders(local: Path, running: set[UUID]) -> Iterator[str]:
             continue
         spec = folder / "spec.json"
         told = json.loads(spec.read_text())["markers"] if spec.exists() else {}
-        if told.get("BODO_CLUSTER") not in living:
+        if told.get("BODO_CLUSTER", told.get("BODO_NOTEBOOK")) not in living:
             yield f"folder {folder} is left"
     for path in (local / "workspaces").glob("*/shared/.hostfile-*"):
         if path.name.removeprefix(".hostfile-") not in living:

@@ -18,6 +18,7 @@ from tests.waiting import wait_until
 
 TIMEOUT_SECONDS = 30
 BOUNDARY = "end-of-part"
+URLENCODED = "application/x-www-form-urlencoded"
 NOBODY_LISTENS = (OSError, http.client.HTTPException)
 
 
@@ -78,6 +79,13 @@ class Person:
         """The button of a row or a details page: ``press("clusters", uuid, "remove")``."""
         form = {"csrfmiddlewaretoken": self._token}
         return self._ask("POST", self._page(noun, str(uuid), button), form)
+
+    def open_notebook(self, uuid: UUID) -> str:
+        """The address with a ticket, on the notebook's own host."""
+        form = urlencode({"csrfmiddlewaretoken": self._token}).encode()
+        answer, _ = self._send("POST", self._page("notebooks", str(uuid), "open"), form, URLENCODED)
+        assert answer.status == http.client.SEE_OTHER, f"opening was answered {answer.status}"
+        return answer.headers["Location"]
 
     def scale(self, cluster: UUID, nodes: int) -> Answer:
         """By the form on the cluster's page of changes, all else left as it is."""
@@ -154,8 +162,8 @@ class Person:
         if form is None:
             status, content = self._exchange(method, path)
         else:
-            kind = "application/x-www-form-urlencoded"
-            status, content = self._exchange(method, path, urlencode(form).encode(), kind)
+            body = urlencode(form).encode()
+            status, content = self._exchange(method, path, body, URLENCODED)
         return Answer(status, content.decode())
 
     def _exchange(
@@ -166,7 +174,18 @@ class Person:
         kind: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """``kind`` is the media type of the body."""
+        answer, content = self._send(method, path, body, kind, headers)
+        return answer.status, content
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """``kind`` is the media type of the body. Answers status, headers and content."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         sent = {"Cookie": cookies, **(headers or {})}
@@ -180,7 +199,7 @@ class Person:
             connection.close()
         for line in answer.headers.get_all("Set-Cookie", []):
             self._cookies |= {name: found.value for name, found in SimpleCookie(line).items()}
-        return answer.status, content
+        return answer, content
 
 
 def _part(name: str, content: bytes) -> bytes:

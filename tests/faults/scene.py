@@ -28,7 +28,7 @@ from jobs.models import Job
 from tests.faults.person import Person
 from tests.stack import Stack
 from tests.waiting import wait_until
-from workspaces.models import Operation
+from workspaces.models import Notebook, Operation
 
 DATABASE = "stack"
 SETTLE_SECONDS = 90
@@ -74,6 +74,9 @@ class Scene:
     def job(self, uuid: UUID) -> Job:
         return Job.objects.using(DATABASE).get(uuid=uuid)
 
+    def notebook(self, uuid: UUID) -> Notebook:
+        return Notebook.objects.using(DATABASE).get(uuid=uuid)
+
     def operation(self, target: UUID, kind: str) -> Operation:
         return Operation.objects.using(DATABASE).get(target_uuid=target, kind=kind)
 
@@ -105,6 +108,19 @@ class Scene:
         assert answer.is_accepted, f"removing was answered {answer.status}"
         self.expected[uuid] = Cluster.State.TERMINATED
 
+    def create_notebook(self, name: str) -> UUID:
+        form = self.person.notebook_form(name)
+        answer = self.person.submit("notebooks", form)
+        assert answer.is_accepted, f"{answer.status}: {answer.complaints()}"
+        return UUID(form["uuid"])
+
+    def act_on_notebook(self, uuid: UUID, verb: str, state: str) -> None:
+        """``state``: what comes of it."""
+        answer = self.person.press("notebooks", uuid, verb)
+        assert answer.is_accepted, f"{verb} was answered {answer.status}"
+        self.expected[uuid] = state
+        self.wait_for_notebook(uuid, state)
+
     def cancel_job(self, uuid: UUID) -> None:
         answer = self.person.press("jobs", uuid, "cancel")
         assert answer.is_accepted, f"cancelling was answered {answer.status}"
@@ -125,6 +141,15 @@ class Scene:
         def look() -> bool:
             row = self.job(uuid)
             assert row.is_unsettled or row.state == state, f"{row.state}: {row.message}"
+            return row.state == state
+
+        wait_until(look, timeout=timeout, every=0.05)
+
+    def wait_for_notebook(self, uuid: UUID, state: str, *, timeout: float = SETTLE_SECONDS) -> None:
+        def look() -> bool:
+            row = self.notebook(uuid)
+            passing = {*Notebook.UNSETTLED, Notebook.State.RUNNING}
+            assert row.state in {state, *passing}, f"{row.state}: {row.state_reason}"
             return row.state == state
 
         wait_until(look, timeout=timeout, every=0.05)
