@@ -16,7 +16,6 @@ import pytest
 from tests.bench.conftest import DOWNLOADS, Person
 from tests.bench.hub import Hub
 from tests.clouds.cases import Case, drive, serve
-from tests.clouds.conftest import built, kept
 from tests.clouds.jupyter import answer
 from tests.git_server import GitServer
 from tests.notebooks.browsing import Browser
@@ -25,8 +24,6 @@ from tests.waiting import wait_until
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.environment import Runtime
 
-__all__ = ["kept"]
-
 ROUNDS = 5
 PAGES = ("/lab", "/api/status")
 
@@ -34,11 +31,6 @@ POLL = re.compile(r'hx-trigger="every (\d+)(m?s)"')
 OPEN = re.compile(r'action="(/w/[^"]+/open/)"')
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
-
-
-@pytest.fixture
-def lab(kept: object) -> Runtime:
-    return built(lambda: kept.ensure_lab(asked_at=0))  # type: ignore[attr-defined]
 
 
 @pytest.fixture
