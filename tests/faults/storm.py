@@ -30,22 +30,35 @@ from tests.faults.person import NOBODY_LISTENS, Answer, Person
 from tests.faults.scene import DATABASE, MANY_TICKS, TICKS, Scene
 from tests.waiting import wait_until
 from workspaces.clouds.local import processes
-from workspaces.models import Workspace
+from workspaces.models import Notebook, Workspace
+from workspaces.models.notebooks import NOTEBOOK_VERBS
 
 T = TypeVar("T")
 State = Cluster.State
 LIVING_CLUSTERS = 6
+LIVING_NOTEBOOKS = 3
 REMOVED_ANYWHERE = 4  # each fourth cluster may be removed in whatever state
 OWNER = 0  # of the organization, among the people
+INSTALL_SECONDS = 400  # of JupyterLab
 PATIENCE_SECONDS = 60  # of a user whose page does not answer
 PAUSE_SECONDS = (0.8, 3.4)
-PLATFORM = ("worker", "controller", "web", "web_worker", "watchdog", "monitor", "sentinel")
+PLATFORM = (
+    "worker",
+    "controller",
+    "web",
+    "web_worker",
+    "notebooks",
+    "watchdog",
+    "monitor",
+    "sentinel",
+)
 PARTS = {
     "engine": r"\S+ -m ipyparallel.engine ",
     "cluster controller": r"\S+ -m ipyparallel.controller ",
     "rank": r"\S*python\S* ex.py ",
     "mpiexec": r"\S+/mpiexec\S* ",
     "node": r"\S*hydra_pmi_proxy ",
+    "notebook server": r"\S+ -m jupyterlab",
 }
 # How often each is drawn; with more blows at clusters none would live to run a job.
 VICTIMS = {
@@ -56,8 +69,10 @@ VICTIMS = {
     "mpiexec": 0.5,
     "shim of a cluster": 0.3,
     "shim of a job": 0.8,
+    "shim of a notebook": 0.3,
 }
 LIFE = ("pause", "resume", "stop", "start", "restart", "scale")
+NOTEBOOK_LIFE = tuple(f"{verb} notebook" for verb in NOTEBOOK_VERBS)
 # How often each is drawn of those that can be done now.
 ACTIONS = {
     **dict.fromkeys(LIFE, 5.0),
@@ -72,8 +87,13 @@ ACTIONS = {
     "upload": 1.5,
     "create workspace": 0.7,
     "remove workspace": 0.7,
+    "create notebook": 1.0,
+    **dict.fromkeys(NOTEBOOK_LIFE, 1.0),
+    "remove notebook": 0.3,
 }
-CLUSTERLESS = frozenset({"create", "run on its own", "upload", "create workspace"})
+TARGETLESS = frozenset(
+    {"create", "run on its own", "upload", "create workspace", "create notebook"}
+)
 UPLOAD_BYTES = 300_000
 
 
@@ -90,14 +110,18 @@ class Storm:
     files: dict[str, bytes] = field(default_factory=dict)
     workspaces: set[UUID] = field(default_factory=set)
     removed: set[UUID] = field(default_factory=set)  # workspaces, asked for
+    notebooks: dict[UUID, int] = field(default_factory=dict)  # whose, among the people
     _tally: threading.Lock = field(default_factory=threading.Lock)
 
     def gather(self, clusters: int) -> None:
         """Something to hit at from the first moment on."""
+        self._create_notebook(OWNER, "Before")
         for number in range(clusters):
             self._create(self.people[number], f"Before {number}", nodes=2)
         for uuid in self.made:
             self.scene.wait_for_cluster(uuid, State.RUNNING)
+        for uuid in self.notebooks:
+            self.scene.wait_for_notebook(uuid, State.RUNNING, timeout=INSTALL_SECONDS)
 
     def rage(self, kills: int) -> None:
         dice = self.scene.dice
@@ -123,11 +147,10 @@ class Storm:
 
     def _drawn(self, action: str, who: int) -> Callable[[], object] | None:
         """What ``who`` will do; None when there is nothing to do it to. Rows are read here."""
-        target = None if action in CLUSTERLESS else self._target(action)
-        living = Cluster.objects.using(DATABASE).live().filter(removal_requested_at=None)
-        is_crowded = action in {"create", "run on its own"} and living.count() >= LIVING_CLUSTERS
+        target = None if action in TARGETLESS else self._target(action, who)
+        is_crowded = _is_crowded(action)
         is_forbidden = "workspace" in action and who != OWNER
-        if is_crowded or is_forbidden or (target is None and action not in CLUSTERLESS):
+        if is_crowded or is_forbidden or (target is None and action not in TARGETLESS):
             return None
         nodes, ticks = self.scene.dice.choice((1, 2)), self.scene.dice.choice((TICKS, MANY_TICKS))
         if isinstance(target, Cluster) and "scale" in action:
@@ -145,6 +168,7 @@ class Storm:
             "create": lambda: self._create(person, f"Storm {number}", nodes),
             "upload": lambda: self._upload(person, number),
             "create workspace": lambda: self._create_workspace(person, f"Storm {number}"),
+            "create notebook": lambda: self._create_notebook(who, f"Storm {number}"),
         }
         return acts[action]
 
@@ -156,13 +180,18 @@ class Storm:
         at = datetime.now(UTC) + timedelta(seconds=self.scene.dice.uniform(5, 30))
         return retries | {"schedule_kind": "AT", "scheduled_on": f"{at:%Y-%m-%dT%H:%M:%S}"}
 
-    def _target(self, action: str) -> Cluster | Job | Workspace | None:
-        some: list[Cluster | Job | Workspace] = []
+    def _target(self, action: str, who: int) -> Cluster | Job | Workspace | Notebook | None:
+        some: list[Cluster | Job | Workspace | Notebook] = []
         if action == "cancel":
             some.extend(Job.objects.using(DATABASE).unsettled().order_by("pk"))
         elif action == "remove workspace":
             left = self.workspaces - self.removed
             some.extend(Workspace.objects.using(DATABASE).filter(uuid__in=left).order_by("pk"))
+        elif action.endswith(" notebook"):
+            mine = [uuid for uuid, owner in list(self.notebooks.items()) if owner == who]
+            rows = Notebook.objects.using(DATABASE).filter(uuid__in=mine).order_by("pk")
+            verb = action.partition(" ")[0]
+            some.extend(row for row in rows if verb in (*row.verbs, _removal_of(row)))
         else:
             living = Cluster.objects.using(DATABASE).live().filter(removal_requested_at=None)
             own = living.filter(is_dedicated=False).order_by("pk")
@@ -179,6 +208,9 @@ class Storm:
         if action == "remove workspace":
             self.removed.add(target)
             return lambda: self._count(lambda: person.remove_workspace(target))
+        if action.endswith(" notebook"):
+            verb = action.partition(" ")[0]
+            return lambda: self._count(lambda: person.press("notebooks", target, verb))
         noun = "jobs" if action == "cancel" else "clusters"
         return lambda: self._count(lambda: person.press(noun, target, action))
 
@@ -210,6 +242,12 @@ class Storm:
         form = self._insist(lambda: person.workspace_form(organization, name))
         if self._count(lambda: person.create_workspace(organization, form)).is_accepted:
             self.workspaces.add(UUID(form["uuid"]))
+
+    def _create_notebook(self, who: int, name: str) -> None:
+        person = self.people[who]
+        form = self._insist(lambda: person.notebook_form(name))
+        if self._count(lambda: person.submit("notebooks", form)).is_accepted:
+            self.notebooks[UUID(form["uuid"])] = who
 
     def _clash(self, cluster: UUID, nodes: int) -> None:
         one, two, three = self.people
@@ -280,7 +318,7 @@ class Storm:
         return f"pid {victim.pid} of {of}" if processes.send(victim, signal.SIGKILL) else ""
 
     def parts(self) -> dict[str, list[processes.Process]]:
-        """Of clusters and jobs, by kind; installations are left alone."""
+        """Of clusters, jobs and notebooks, by kind; installations are left alone."""
         local = self.scene.stack.data_dir / "local"
         found: dict[str, list[processes.Process]] = {}
         for process in processes.marked("BODO_STATE", str(local)):
@@ -297,6 +335,17 @@ def _is_done(future: Future[object]) -> bool:
     return future.done()
 
 
+def _is_crowded(action: str) -> bool:
+    if action == "create notebook":
+        return Notebook.objects.using(DATABASE).live().count() >= LIVING_NOTEBOOKS
+    living = Cluster.objects.using(DATABASE).live().filter(removal_requested_at=None)
+    return action in {"create", "run on its own"} and living.count() >= LIVING_CLUSTERS
+
+
+def _removal_of(notebook: Notebook) -> str:
+    return "" if notebook.removal_requested_at else "remove"
+
+
 def _fits(action: str, cluster: Cluster) -> bool:
     """Worth a try; by the time it arrives the cluster may be in another state."""
     verb = "scale" if "scale" in action else action
@@ -311,7 +360,8 @@ def _fits(action: str, cluster: Cluster) -> bool:
 
 def _kind(words: str, run: str) -> str:
     if SHIM in words:
-        return "shim of a cluster" if run.startswith("engines-") else "shim of a job"
+        of = {"engines": "cluster", "notebook": "notebook"}.get(run.partition("-")[0], "job")
+        return f"shim of a {of}"
     for kind, pattern in PARTS.items():
         if re.match(pattern, words):
             return kind

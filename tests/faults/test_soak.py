@@ -18,10 +18,10 @@ from tests.faults import invariants
 from tests.faults.conftest import SEED
 from tests.faults.person import Person
 from tests.faults.scene import DATABASE, Scene
-from tests.faults.storm import Storm
+from tests.faults.storm import OWNER, Storm
 from tests.stack import Stack
 from tests.waiting import wait_until
-from workspaces.models import Operation, Workspace
+from workspaces.models import Notebook, Operation, Workspace
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 
@@ -69,11 +69,12 @@ def test_nothing_is_lost_doubled_or_left_by_a_storm_of_kills(
     storm.say("the storm is over")
     calm = settle(storm)
     assert_kept(storm)
-    ends = {"clusters": states(Cluster), "jobs": states(Job)}
+    ends = {"clusters": states(Cluster), "jobs": states(Job), "notebooks": states(Notebook)}
     remove_everything(storm)
 
     invariants.check(scene)
     assert states(Cluster).keys() <= {Cluster.State.TERMINATED}
+    assert states(Notebook).keys() == {Notebook.State.TERMINATED}
     assert not storm.parts()
     report(storm, ends, calm)
 
@@ -99,6 +100,8 @@ def assert_kept(storm: Storm) -> None:
     operations = Operation.objects.using(DATABASE).filter(created_at__gte=storm.scene.began_at)
     assert not list(operations.filter(events__message__startswith="The platform itself failed"))
     assert_files_and_workspaces(storm)
+    notebooks = Notebook.objects.using(DATABASE).filter(created_at__gte=storm.scene.began_at)
+    assert set(notebooks.values_list("uuid", flat=True)) == set(storm.notebooks)
     for job in jobs.filter(state=Job.State.SUCCEEDED):
         log = storm.scene.person.log(job.uuid)
         ticks = storm.accepted[job.uuid]
@@ -122,7 +125,7 @@ def assert_files_and_workspaces(storm: Storm) -> None:
         assert (folders / str(workspace.uuid)).exists() != is_removed
 
 
-def states(model: type[Cluster] | type[Job]) -> Counter[str]:
+def states(model: type[Cluster] | type[Job] | type[Notebook]) -> Counter[str]:
     return Counter(model.objects.using(DATABASE).values_list("state", flat=True))
 
 
@@ -132,7 +135,13 @@ def remove_everything(storm: Storm) -> None:
     left: list[UUID] = list(rows.values_list("uuid", flat=True))
     for uuid in left:
         storm.scene.remove_cluster(uuid)
-    wait_until(lambda: not rows.exists(), timeout=CALM_SECONDS, every=0.2)
+    notebooks = Notebook.objects.using(DATABASE).live()
+    for uuid in list(notebooks.values_list("uuid", flat=True)):
+        answer = storm.people[OWNER].press("notebooks", uuid, "remove")
+        assert answer.is_accepted, f"removing was answered {answer.status}"
+    wait_until(
+        lambda: not rows.exists() and not notebooks.exists(), timeout=CALM_SECONDS, every=0.2
+    )
 
 
 def report(storm: Storm, ends: dict[str, Counter[str]], calm: float) -> None:
@@ -152,7 +161,7 @@ def report(storm: Storm, ends: dict[str, Counter[str]], calm: float) -> None:
     storm.say("operations:", {" ".join(key): n for key, n in carried.most_common()})
     failed = operations.filter(status=Operation.Status.FAILED)
     storm.say("failures:", dict(Counter(failed.values_list("error_code", flat=True))))
-    storm.say("clusters and jobs after the storm:", {k: dict(v) for k, v in ends.items()})
+    storm.say("after the storm:", {k: dict(v) for k, v in ends.items()})
     storm.say(
         f"longest recovery, a cluster's act through the kills: {longest[1]}, {longest[0]:.1f} s"
     )
