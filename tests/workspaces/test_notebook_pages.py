@@ -146,6 +146,8 @@ def test_a_reset_asks_first_and_in_the_details_alone(
 
     assert "RESET" not in row
     assert "Reset Lab?" in panel
+    for question in (row, panel):
+        assert "what lies in its home folder (~) go" in question  # it is deleted with the server
 
 
 def test_the_list_is_ones_own(
