@@ -120,7 +120,9 @@ def _as_ordinary_user(folders: Folders) -> int:
 
 def _give_to_nobody(root: Path) -> None:
     for folder in [root, *root.parents]:
-        if folder.stat().st_uid == os.getuid() and folder.name.startswith(("test_", "pytest-", "popen-")):
+        if folder.stat().st_uid == os.getuid() and folder.name.startswith(
+            ("test_", "pytest-", "popen-")
+        ):
             folder.chmod(folder.stat().st_mode | 0o011)
     for path in [root, *root.rglob("*")]:
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
