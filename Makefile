@@ -28,8 +28,8 @@ test: setup-test check test-default test-postgres faults e2e ## everything: chec
 test-default: setup-test ## the quick tests, on SQLite
 	$(BIN)/pytest -n auto
 
-test-postgres: setup-test ## the quick tests on a private PostgreSQL
-	$(BIN)/python -m tests.postgres $(BIN)/pytest -n auto
+test-postgres: setup-test ## those of the quick tests that use a database, on a private PostgreSQL
+	$(BIN)/python -m tests.postgres $(BIN)/pytest -n auto --ignore tests/clouds
 
 faults: setup-test ## kill processes of the real stack
 	$(BIN)/pytest -m fault -n 2 || [ $$? -eq 5 ]

@@ -243,7 +243,7 @@ class Platform(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(8, 30), pytest.param(45, 50, marks=pytest.mark.fault)],
+    [(8, 30), pytest.param(45, 50, marks=pytest.mark.soak)],
     ids=["a few hundred steps", "thousands of steps"],
 )
 def test_any_order_of_requests_crashes_and_losses(

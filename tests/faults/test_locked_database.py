@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tests.faults.scene import DATABASE, Scene
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 BUSY_TIMEOUT = 20  # seconds, of the settings
 
@@ -41,7 +41,13 @@ def write_lock(seconds: float) -> Iterator[threading.Thread]:
             holder.close()
 
 
-@pytest.mark.parametrize("seconds", [5, BUSY_TIMEOUT + 5])
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(5, marks=pytest.mark.fault),
+        pytest.param(BUSY_TIMEOUT + 5, marks=pytest.mark.soak),
+    ],
+)
 def test_database_locked_for_seconds(scene: Scene, seconds: int) -> None:
     """Pages are read meanwhile, a running job goes on, and what waits is done afterwards, once."""
     cluster = scene.create_cluster(f"Locked {seconds}")
