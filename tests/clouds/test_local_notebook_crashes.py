@@ -22,7 +22,7 @@ from workspaces.clouds.local.servers import Servers
 
 SHIM_AND_LAB = 2
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.soak
 
 CREATION = [
     ("ledger", "announce", 1),

@@ -20,7 +20,8 @@ from tests.faults.person import Person
 from tests.stack import Stack
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+# All pages in all their looks take minutes: make soak. The keys are tried in each run.
+pytestmark = [pytest.mark.timeout(1800)]
 
 AXE = (REPOSITORY / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 LOOK = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
@@ -130,6 +131,7 @@ def _findings(page: Page, path: str) -> list[str]:
     return found
 
 
+@pytest.mark.soak
 def test_no_page_has_a_finding(page: Page, values: dict[str, str]) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     found: list[str] = []
@@ -146,6 +148,7 @@ def test_no_page_has_a_finding(page: Page, values: dict[str, str]) -> None:
     assert not found, "\n".join(found)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("noun", ["members", "files", "jobs", "clusters"])
 def test_all_of_a_page_is_reached_with_the_tab_key(
     page: Page, values: dict[str, str], noun: str
@@ -168,6 +171,7 @@ def test_all_of_a_page_is_reached_with_the_tab_key(
     assert all(later > earlier - 90 for earlier, later in pairwise(tops)), tops
 
 
+@pytest.mark.e2e
 def test_menus_and_questions_work_with_keys(page: Page, values: dict[str, str]) -> None:
     """Enter opens, the focus is inside, Escape closes and gives the focus back."""
     _sign_in(page, values)

@@ -16,7 +16,8 @@ from tests.e2e.test_accessibility import AXE, LOOK
 from tests.stack import Stack
 from workspaces.clouds.aws.policies import trust_policy
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+# AWS is off by default still: until it is whole, these run with the long ones.
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 ALL = {
     "Version": "2012-10-17",
