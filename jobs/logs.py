@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.utils.html import escape
 
-from workspaces.clouds.base import Cloud, LogChunk, LogLine
+from workspaces.clouds.base import Cloud
+from workspaces.clouds.commands import LogChunk, LogLine
 
 READ_BYTES = 24_000  # as HTML at most six times as much
 PAGE_HTML_BYTES = 50_000  # a page is full from here on; with one more read it stays below 200 kB

@@ -14,13 +14,8 @@ from clusters.services import ClusterRefused, cluster_remove
 from jobs import services
 from jobs.models import Job
 from jobs.reasons import REFUSED, is_worth_a_retry, reason_named
-from workspaces.clouds.base import (
-    Cloud,
-    CloudError,
-    ClusterPhase,
-    CommandState,
-    CommandStatus,
-)
+from workspaces.clouds.base import Cloud, CloudError, ClusterPhase
+from workspaces.clouds.commands import CommandState, CommandStatus
 from workspaces.models import Operation
 from workspaces.models.operations import CLOCK_SLACK
 from workspaces.operations import Actor, Done, OperationConflict, Outcome, Step, Wait, handles

@@ -17,17 +17,9 @@ from workspaces.clouds.base import (
     ClusterPhase,
     ClusterSpec,
     ClusterStatus,
-    CommandSpec,
-    CommandState,
-    CommandStatus,
     InstanceType,
     Level,
-    LogChunk,
-    LogFailure,
     Node,
-    NotebookPhase,
-    NotebookSpec,
-    NotebookStatus,
     Progress,
     Region,
     RemoteResource,
@@ -35,7 +27,15 @@ from workspaces.clouds.base import (
     Signal,
     WorkspaceSpec,
 )
+from workspaces.clouds.commands import (
+    CommandSpec,
+    CommandState,
+    CommandStatus,
+    LogChunk,
+    LogFailure,
+)
 from workspaces.clouds.local.files import LocalFiles
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec, NotebookStatus
 
 
 @dataclass

@@ -7,7 +7,8 @@ answers (F038, F039).
 from __future__ import annotations
 
 from workspaces import services
-from workspaces.clouds.base import Cloud, CloudError, NotebookPhase, NotebookSpec, Progress
+from workspaces.clouds.base import Cloud, CloudError, Progress
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec
 from workspaces.guards import notebook_ended
 from workspaces.models import Notebook, Operation
 from workspaces.notebooks.probe import probe

@@ -13,7 +13,8 @@ from django.db import models
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from workspaces.clouds.base import CloudError, NotebookPhase
+from workspaces.clouds.base import CloudError
+from workspaces.clouds.servers import NotebookPhase
 from workspaces.models import CloudConfiguration, Notebook, Operation, Workspace
 from workspaces.notebook_idle import is_due
 from workspaces.notebooks.access import accesses_forget

@@ -11,7 +11,7 @@ from django.utils import timezone
 from clusters.services import cluster_spec
 from jobs.models import Job, JobAttempt
 from jobs.reasons import reason_named
-from workspaces.clouds.base import CommandSpec, CommandStatus, GitSource, WorkspaceSource
+from workspaces.clouds.commands import CommandSpec, CommandStatus, GitSource, WorkspaceSource
 
 State = Job.State
 

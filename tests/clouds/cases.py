@@ -16,17 +16,11 @@ from workspaces.clouds.base import (
     ClusterPhase,
     ClusterSpec,
     ClusterStatus,
-    CommandSpec,
-    CommandState,
-    CommandStatus,
-    GitSource,
-    LogLine,
-    NotebookPhase,
-    NotebookSpec,
-    NotebookStatus,
     Progress,
     WorkspaceSpec,
 )
+from workspaces.clouds.commands import CommandSpec, CommandState, CommandStatus, GitSource, LogLine
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec, NotebookStatus
 
 Step = TypeVar("Step", Progress, CommandStatus)
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.waiting import wait_until
-from workspaces.clouds.base import LogLine
+from workspaces.clouds.commands import LogLine
 from workspaces.clouds.local import processes, runs
 from workspaces.clouds.local.shim.logfile import parse_record
 from workspaces.clouds.local.shim.state import RunState, Spec, Stage

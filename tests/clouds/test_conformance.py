@@ -12,7 +12,8 @@ import pytest
 
 from tests.clouds.cases import Case, create, drive, log_of, run_to_end
 from tests.clouds.ledgers import MemoryLedger
-from workspaces.clouds.base import CloudError, ClusterPhase, ClusterSpec, CommandState
+from workspaces.clouds.base import CloudError, ClusterPhase, ClusterSpec
+from workspaces.clouds.commands import CommandState
 
 
 def test_lists_are_filled_and_labelled(case: Case) -> None:

@@ -24,12 +24,13 @@ from tests.clouds.cases import Case, create, drive, serve
 from tests.clouds.jupyter import LabKernel, request, start_kernel
 from tests.git_server import GitServer
 from tests.waiting import wait_until
-from workspaces.clouds.base import ClusterSpec, NotebookSpec
+from workspaces.clouds.base import ClusterSpec
 from workspaces.clouds.local import processes
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.environment import Runtime
 from workspaces.clouds.local.layout import Layout
 from workspaces.clouds.local.machine import nodes_of
+from workspaces.clouds.servers import NotebookSpec
 from workspaces.notebooks.activity import ServerActivity, look
 from workspaces.notebooks.probe import NoAnswer
 

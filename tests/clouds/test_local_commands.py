@@ -14,9 +14,8 @@ from tests.clouds import fake_runtime
 from tests.clouds.cases import Case, drive, log_of, run_to_end
 from tests.git_server import GitServer
 from tests.waiting import wait_until
-from workspaces.clouds.base import (
-    CloudError,
-    ClusterSpec,
+from workspaces.clouds.base import CloudError, ClusterSpec
+from workspaces.clouds.commands import (
     CommandSpec,
     CommandState,
     CommandStatus,

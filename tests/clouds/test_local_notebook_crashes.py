@@ -14,11 +14,11 @@ from tests.clouds.cases import Case, drive, serve
 from tests.clouds.test_local_crashes import WorkerDiedError, dies_at
 from tests.git_server import GitServer
 from tests.waiting import wait_until
-from workspaces.clouds.base import NotebookSpec
 from workspaces.clouds.local import environment, lab, notebooks, processes, runs
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.notebooks import Notebooks
 from workspaces.clouds.local.servers import Servers
+from workspaces.clouds.servers import NotebookSpec
 
 SHIM_AND_LAB = 2
 

@@ -20,11 +20,11 @@ from tests.clouds.jupyter import LabKernel, answer, request, start_kernel
 from tests.clouds.test_local_faults import command_line
 from tests.git_server import GitServer
 from tests.waiting import wait_until
-from workspaces.clouds.base import NotebookPhase, NotebookSpec, NotebookStatus
 from workspaces.clouds.local import processes
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.environment import NODEKIT, Runtime
 from workspaces.clouds.local.layout import Layout, delete_tree
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec, NotebookStatus
 
 pytestmark = pytest.mark.e2e
 

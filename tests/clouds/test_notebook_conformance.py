@@ -7,7 +7,8 @@ import pytest
 from tests.clouds.cases import Case, drive, serve
 from tests.clouds.jupyter import answer
 from tests.clouds.ledgers import MemoryLedger
-from workspaces.clouds.base import CloudError, NotebookPhase, NotebookSpec
+from workspaces.clouds.base import CloudError
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec
 
 
 def look(case: Case, spec: NotebookSpec) -> NotebookPhase:

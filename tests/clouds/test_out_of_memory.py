@@ -14,7 +14,7 @@ import pytest
 from tests.clouds.cases import Case, drive, log_of
 from tests.clouds.ledgers import MemoryLedger
 from tests.clouds.memory_groups import MemoryGroup, memory_group
-from workspaces.clouds.base import CommandSpec, CommandState
+from workspaces.clouds.commands import CommandSpec, CommandState
 from workspaces.clouds.local.driver import LocalCloud
 
 pytestmark = pytest.mark.e2e

@@ -25,7 +25,8 @@ from jobs.models import Job
 from jobs.services import Retries, Schedule, Source, job_create
 from tests.clockwork import Clock, Platform
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import ClusterPhase, CommandState, CommandStatus
+from workspaces.clouds.base import ClusterPhase
+from workspaces.clouds.commands import CommandState, CommandStatus
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor
 

@@ -30,7 +30,8 @@ from clusters.services import (
     notebook_detach,
 )
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import CloudError, ClusterSpec, NotebookSpec
+from workspaces.clouds.base import CloudError, ClusterSpec
+from workspaces.clouds.servers import NotebookSpec
 from workspaces.models import (
     CloudConfiguration,
     Notebook,

@@ -37,7 +37,8 @@ from clusters.tasks import check_clusters
 from jobs.models import Job
 from jobs.services import Source, job_cancel, job_create
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import CloudError, ClusterPhase, CommandState, CommandStatus
+from workspaces.clouds.base import CloudError, ClusterPhase
+from workspaces.clouds.commands import CommandState, CommandStatus
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor, OperationConflict
 from workspaces.operations.runner import claim, run_step

@@ -16,7 +16,7 @@ from django.utils import timezone
 from jobs.logs import LogQuery, first_failure, folded, rank_words, read_backward, read_forward
 from jobs.models import Job
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import LogLine
+from workspaces.clouds.commands import LogLine
 from workspaces.clouds.local.driver import LocalCloud
 from workspaces.clouds.local.shim.logfile import LogWriter
 from workspaces.clouds.local.shim.state import RunState

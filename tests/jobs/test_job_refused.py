@@ -14,7 +14,7 @@ from django.utils import timezone
 from clusters.models import Cluster, UsageInterval
 from jobs.models import Job
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import CommandState, CommandStatus
+from workspaces.clouds.commands import CommandState, CommandStatus
 from workspaces.guards import SpendingRefused
 from workspaces.models import Workspace
 from workspaces.operations import Actor

@@ -13,7 +13,7 @@ from django.utils import timezone
 from clusters.models import Cluster, ClusterLease
 from jobs.models import Job
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import CommandState, CommandStatus
+from workspaces.clouds.commands import CommandState, CommandStatus
 from workspaces.models import Operation, Workspace
 
 RUNNING = CommandStatus(CommandState.RUNNING, started_at=1_700_000_000.0)

@@ -18,7 +18,7 @@ from clusters.services import cluster_remove
 from jobs.models import Job
 from jobs.services import job_cancel
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import CommandState, CommandStatus, LogChunk
+from workspaces.clouds.commands import CommandState, CommandStatus, LogChunk
 from workspaces.models import Operation, Workspace
 from workspaces.operations import Actor
 from workspaces.operations.runner import run_step

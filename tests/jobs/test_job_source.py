@@ -15,7 +15,7 @@ from clusters.models import Cluster
 from jobs.models import Job
 from jobs.reasons import next_step
 from tests.fake_cloud import FakeCloud
-from workspaces.clouds.base import CommandState, CommandStatus, GitSource, WorkspaceSource
+from workspaces.clouds.commands import CommandState, CommandStatus, GitSource, WorkspaceSource
 from workspaces.models import Workspace
 
 PRIVATE = {"reference": "v1.2", "username": "ada", "password": "ghp_canary1"}

@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.models import User
 from tests.fake_cloud import FakeCloud
 from workspaces import services
-from workspaces.clouds.base import CloudError, NotebookPhase, NotebookSpec, Progress
+from workspaces.clouds.base import CloudError, Progress
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec
 from workspaces.models import (
     Notebook,
     NotebookAccess,

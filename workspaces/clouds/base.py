@@ -11,12 +11,14 @@ Each create is announced to the :class:`ResourceLedger` before the call and reco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from workspaces.clouds.commands import CommandSpec, CommandStatus, LogChunk, LogFailure
+from workspaces.clouds.servers import NotebookSpec, NotebookStatus
 from workspaces.clouds.shared_files import SharedFiles
 
 
@@ -175,84 +177,6 @@ class ClusterStatus:
 
 
 @dataclass(frozen=True)
-class GitSource:
-    """``reference``: branch, tag or full commit; empty means the default branch.
-
-    ``password`` may be an access token; neither reaches argv, a file or a log.
-    """
-
-    url: str
-    reference: str = ""
-    username: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
-class WorkspaceSource:
-    """A folder of the workspace's shared tree, where the command runs and may leave files.
-
-    ``path`` is relative to the tree; empty is its top. Neither ``..`` nor a link leads out.
-    """
-
-    path: str
-
-
-@dataclass(frozen=True)
-class CommandSpec:
-    """One run of ``mpiexec -n <CORE_COUNT> python <argv...>`` on a cluster (F162).
-
-    ``argv`` goes after ``python`` as it is, never through a shell. The working directory is the
-    clone of ``source``, or its folder. ``environment`` may hold secrets: it never reaches argv or a
-    log. ``secret_values`` are masked in the log.
-    """
-
-    uuid: UUID
-    cluster: ClusterSpec
-    argv: tuple[str, ...]
-    source: GitSource | WorkspaceSource | None
-    timeout_seconds: int
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secret_values: tuple[str, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class NotebookSpec:
-    """One JupyterLab server, on a node of its own that is never in a hostfile (F035).
-
-    ``token`` is what the proxy shows to it; it reaches no argv, log or page.
-    """
-
-    uuid: UUID
-    workspace: WorkspaceSpec
-    instance_type: InstanceType
-    token: str = field(repr=False)
-
-
-class NotebookPhase(StrEnum):
-    ABSENT = "absent"
-    RUNTIME = "runtime"  # JupyterLab is being installed
-    NODE = "node"  # the machine and the server are being started
-    UP = "up"  # the server runs; whether it answers is for the platform to probe (F038)
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class NotebookStatus:
-    """What a look at the server shows now.
-
-    ``address`` of one that is UP: "unix:/path/of/socket" or "http://host:port".
-    ``last_seen_at``: epoch seconds of the last sign of life of one found FAILED.
-    """
-
-    phase: NotebookPhase
-    percent: int = 0
-    message: str = ""
-    address: str = ""
-    error: CloudError | None = None
-    last_seen_at: float | None = None
-
-
-@dataclass(frozen=True)
 class Signal:
     """One sign that a cluster is used, or that it is not.
 
@@ -264,68 +188,6 @@ class Signal:
     name: str
     is_busy: bool | None
     detail: str
-
-
-class CommandState(StrEnum):
-    ABSENT = "absent"
-    STARTING = "starting"  # accepted; the source is being fetched
-    RUNNING = "running"
-    EXITED = "exited"
-
-
-@dataclass(frozen=True)
-class CommandStatus:
-    """``reason`` of an EXITED command: "" for exit code 0, else one of SourceNotFound,
-    SourceAuth, BadReference, NoSuchScript, NonZeroExitCode, OutOfMemory (only where it is known),
-    Timeout, Cancelled, NodeLost, Lost.
-    Times are epoch seconds; ``message`` is one sentence for the user.
-    """
-
-    state: CommandState
-    exit_code: int | None = None
-    reason: str = ""
-    message: str = ""
-    source_commit: str = ""
-    started_at: float | None = None
-    finished_at: float | None = None
-
-
-@dataclass(frozen=True)
-class LogChunk:
-    """Whole lines from byte ``offset`` on; ask again from ``next_offset``.
-
-    ``is_complete``: the writer is gone and ``next_offset`` is the end. ``size``: bytes there are.
-    """
-
-    lines: tuple[LogLine, ...]
-    offset: int
-    next_offset: int
-    is_complete: bool
-    size: int = 0
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """``rank`` is None for lines of the platform itself (fetch, launcher, end).
-
-    ``stream`` is "stdout", "stderr" or "platform"; ``at`` is in epoch seconds; the next line
-    begins at byte ``end`` of the log.
-    """
-
-    at: float
-    rank: int | None
-    stream: str
-    text: str
-    end: int = 0
-
-
-@dataclass(frozen=True)
-class LogFailure:
-    """A rank that an exception ended: where its traceback begins in the log, and its last line."""
-
-    rank: int
-    offset: int
-    line: str
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from workspaces.clouds.base import CloudError, InstanceType, NotebookSpec
+from workspaces.clouds.base import CloudError, InstanceType
+from workspaces.clouds.servers import NotebookSpec
 from workspaces.guards import spending_check
 from workspaces.models import Notebook, Operation, Workspace
 from workspaces.models.notebooks import NOTEBOOK_VERBS

@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
-from workspaces.clouds.base import (
-    CloudError,
+from workspaces.clouds.base import CloudError, Level, ResourceLedger
+from workspaces.clouds.commands import (
     CommandSpec,
     CommandState,
     CommandStatus,
     GitSource,
-    Level,
     LogChunk,
     LogFailure,
-    ResourceLedger,
 )
 from workspaces.clouds.local import processes, runs
 from workspaces.clouds.local.environment import (

@@ -21,14 +21,8 @@ from workspaces.clouds.base import (
     CloudError,
     ClusterSpec,
     ClusterStatus,
-    CommandSpec,
-    CommandStatus,
     InstanceType,
     Level,
-    LogChunk,
-    LogFailure,
-    NotebookSpec,
-    NotebookStatus,
     Progress,
     Region,
     RemoteResource,
@@ -36,6 +30,7 @@ from workspaces.clouds.base import (
     Signal,
     WorkspaceSpec,
 )
+from workspaces.clouds.commands import CommandSpec, CommandStatus, LogChunk, LogFailure
 from workspaces.clouds.local import connection, processes
 from workspaces.clouds.local.activity import Activity
 from workspaces.clouds.local.clusters import Clusters, folder_name
@@ -57,6 +52,7 @@ from workspaces.clouds.local.notebooks import folder_name as notebook_name
 from workspaces.clouds.local.runs import told_of_full_disk
 from workspaces.clouds.local.runtimes import LAB_VERSION, Runtimes
 from workspaces.clouds.nodekit.kernel.bodo_magics import record
+from workspaces.clouds.servers import NotebookSpec, NotebookStatus
 
 REGION = Region("local", "This machine")
 

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from uuid import UUID
 
-from workspaces.clouds.base import CloudError, ClusterSpec, NotebookSpec
+from workspaces.clouds.base import CloudError, ClusterSpec
 from workspaces.clouds.local import lab, processes
 from workspaces.clouds.local.environment import (
     NODEKIT,
@@ -23,6 +23,7 @@ from workspaces.clouds.local.layout import Layout, delete_tree, open_folder
 from workspaces.clouds.local.reservations import Reservations
 from workspaces.clouds.local.runtimes import Runtimes
 from workspaces.clouds.local.servers import Servers
+from workspaces.clouds.servers import NotebookSpec
 
 END_SECONDS = 1.0
 

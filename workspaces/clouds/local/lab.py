@@ -13,7 +13,7 @@ import pwd
 from pathlib import Path
 from uuid import UUID
 
-from workspaces.clouds.base import CloudError, NotebookPhase, NotebookSpec, NotebookStatus
+from workspaces.clouds.base import CloudError
 from workspaces.clouds.local import runs
 from workspaces.clouds.local.environment import NODEKIT, Runtime, create_environment
 from workspaces.clouds.local.layout import Layout, delete_tree
@@ -21,6 +21,7 @@ from workspaces.clouds.local.runs import Look
 from workspaces.clouds.local.servers import Server
 from workspaces.clouds.local.shim.logfile import parse_record, read_records
 from workspaces.clouds.local.shim.state import Spec, Stage, write_json
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec, NotebookStatus
 
 STAGE = "JupyterLab"
 LABEXTENSION = NODEKIT / "labextension"

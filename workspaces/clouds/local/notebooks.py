@@ -7,15 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from workspaces.clouds.base import (
-    CloudError,
-    Level,
-    NotebookPhase,
-    NotebookSpec,
-    NotebookStatus,
-    Progress,
-    ResourceLedger,
-)
+from workspaces.clouds.base import CloudError, Level, Progress, ResourceLedger
 from workspaces.clouds.local import lab, processes, runs
 from workspaces.clouds.local.clusters import plural, receipt
 from workspaces.clouds.local.environment import Runtime
@@ -26,6 +18,7 @@ from workspaces.clouds.local.runtimes import Runtimes
 from workspaces.clouds.local.servers import Server, Servers
 from workspaces.clouds.local.shim.space import unless_full
 from workspaces.clouds.local.shim.state import lock_file
+from workspaces.clouds.servers import NotebookPhase, NotebookSpec, NotebookStatus
 
 END_SECONDS = 3.5
 KILL_SECONDS = 1.0

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
-from workspaces.clouds.base import CloudError, NotebookSpec
+from workspaces.clouds.base import CloudError
 from workspaces.clouds.local.layout import Layout, uuid_folders
 from workspaces.clouds.local.reservations import LOCK_SECONDS, require
 from workspaces.clouds.local.shim.state import lock_file, write_json
+from workspaces.clouds.servers import NotebookSpec
 
 
 @dataclass(frozen=True)

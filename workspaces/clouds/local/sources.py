@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from workspaces.clouds.base import CommandSpec, GitSource
+from workspaces.clouds.commands import CommandSpec, GitSource
 from workspaces.clouds.local.environment import NODEKIT, Runtime
 from workspaces.clouds.local.shim.state import Stage
 from workspaces.clouds.nodekit.checkout import REASONS

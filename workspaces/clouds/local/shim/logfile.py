@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from workspaces.clouds.base import LogLine
+from workspaces.clouds.commands import LogLine
 from workspaces.clouds.local.shim.failures import Failures, failures_path
 from workspaces.clouds.local.shim.space import is_full
 from workspaces.clouds.local.shim.state import write_json
